@@ -1,0 +1,1 @@
+"""The vocabulary: everything that a YAML file can name. One family, one file; one technique, one class."""

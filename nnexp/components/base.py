@@ -1,0 +1,180 @@
+"""What a component is: a frozen, validated set of YAML fields with its mathematics and its documentation.
+
+A *family* is an abstract class (`class Optimizer(Component, family="optimizer")`); a *member* is a final subclass
+with a `name`. The union that a configuration accepts, the lists that `nnexp list` prints, the JSON Schema and the
+contract tests are computed from the family's subclasses: there is no second list.
+
+The alphabet of shapes, used everywhere: N examples in a data set, B in a batch, F features, I inputs, O outputs,
+C classes, D parameters.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import PydanticCustomError, core_schema
+
+from nnexp.errors import did_you_mean
+
+# Bounded numbers, for fields.
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """`a` where the condition holds, else `b`: on arrays as NumPy's `where`, in a fused loop as a branch."""
+    return np.where(condition, a, b)
+
+
+class Settings(BaseModel):
+    """Frozen, strict YAML fields: unknown keys, strings for numbers and NaN are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Component(Settings):
+    """One technique: its YAML fields, its mathematics, its documentation. It owns no array."""
+
+    family: ClassVar[str] = ""
+    """The family's name in the singular, as in `nnexp list optimizer`; set on the abstract class."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other spellings of the member's name that a configuration may use."""
+    input_paths: ClassVar[tuple[str, ...]] = ()
+    """Fields that name a file to read, relative to the configuration file that they stand in."""
+
+    def __init_subclass__(cls, family: str | None = None, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if family is not None:
+            cls.family = family
+
+    @classmethod
+    def label(cls) -> str:
+        """The member's name in YAML, or an empty string for an abstract class."""
+        field = cls.model_fields.get("name")
+        return field.default if field is not None and isinstance(field.default, str) else ""
+
+
+T = TypeVar("T", bound=Component)
+
+
+def members(family: type[T]) -> dict[str, type[T]]:
+    """The final classes of a family by YAML name, in the order of their definition."""
+    found: dict[str, type[T]] = {}
+    for cls in family.__subclasses__():
+        if cls.label():
+            found[cls.label()] = cls
+        else:
+            found |= members(cls)
+    return found
+
+
+def families() -> dict[str, type[Component]]:
+    """Every family by name. Complete once `nnexp.config.schema` is imported."""
+    return {cls.family: cls for cls in Component.__subclasses__() if cls.family}
+
+
+def spellings(family: type[Component]) -> dict[str, str]:
+    """Every accepted spelling of a family's names: name or alias -> name."""
+    return {word: name for name, cls in members(family).items() for word in (name, *cls.aliases)}
+
+
+class _Member:
+    """The marker behind `Annotated[Optimizer, MEMBER]`: accepts any member of the family, short or long."""
+
+    def __get_pydantic_core_schema__(self, family: type[Component], handler: GetCoreSchemaHandler) -> Any:
+        choices = {name: handler.generate_schema(cls) for name, cls in members(family).items()}
+        return core_schema.no_info_before_validator_function(
+            lambda value: _long_form(family, value), core_schema.tagged_union_schema(choices, discriminator="name")
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        long = handler(schema)
+        names = [name for name in schema["schema"]["choices"]]
+        return {"anyOf": [{"enum": names}, *long.get("oneOf", [long])]}
+
+
+MEMBER = _Member()
+
+
+def _long_form(family: type[Component], value: Any) -> Any:
+    """`adam` -> `{name: adam}`; an alias -> its name. Raises a one-line error for anything that is no member."""
+    if isinstance(value, Component):
+        return value
+    known = spellings(family)
+    article = "an" if family.family[0] in "aeiou" else "a"
+    some = ", ".join(members(family))
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        raise PydanticCustomError(
+            "component", "{text}", {"text": f"found {_shown(value)}; name {article} {family.family}: {some}"}
+        )
+    if "name" not in value:
+        raise PydanticCustomError("component", "{text}", {"text": f"'name' is missing; one of: {some}"})
+    name = value["name"]
+    if name not in known:
+        guess = did_you_mean(name, known) or f"; one of: {some}"
+        text = f"{_shown(name)} is not {article} {family.family}{guess}"
+        raise PydanticCustomError("component", "{text}", {"text": text})
+    return {**value, "name": known[name]}
+
+
+def _shown(value: Any) -> str:
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _as_list(value: Any) -> Any:
+    """`none` and null -> no member; one member -> a list of one."""
+    if value is None or value == "none":
+        return ()
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    return (value,)
+
+
+AS_LIST = BeforeValidator(_as_list)
+"""For a field that takes several members: `Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST]`."""
+
+Sizes = Annotated[tuple[Count, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
+"""A list of positive integers, such as the widths of hidden layers."""
+
+
+@dataclass(frozen=True)
+class Documentation:
+    """A component's docstring in its parts."""
+
+    summary: str
+    formula: str
+    notes: str
+    source: str
+    differs: str
+    example: str
+
+    @classmethod
+    def of(cls, component: type[Component]) -> Documentation:
+        """The parts of the docstring: summary, indented formula, `Source:`, `Differs:`, other text, doctest."""
+        text = inspect.cleandoc(component.__doc__ or "")
+        parts: dict[str, list[str]] = {k: [] for k in ("summary", "formula", "notes", "source", "differs", "example")}
+        for number, block in enumerate(text.split("\n\n")):
+            if block.lstrip().startswith(">>>"):
+                parts["example"].append(inspect.cleandoc(block))
+            elif block.startswith("Source:"):
+                parts["source"].append(block.removeprefix("Source:").strip())
+            elif block.startswith("Differs:"):
+                parts["differs"].append(block.removeprefix("Differs:").strip())
+            elif block.startswith("    "):
+                parts["formula"].append(inspect.cleandoc(block))
+            else:
+                parts["summary" if number == 0 else "notes"].append(block)
+        joined = {key: "\n\n".join(blocks) for key, blocks in parts.items()}
+        for key in ("summary", "notes", "source", "differs"):
+            joined[key] = "\n\n".join(" ".join(p.split()) for p in joined[key].split("\n\n"))
+        return cls(**joined)

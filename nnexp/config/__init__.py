@@ -1,0 +1,1 @@
+"""From YAML text and overrides to a frozen, filled ExperimentConfig, with every error at its line."""

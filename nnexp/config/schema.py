@@ -1,0 +1,70 @@
+"""What an experiment's YAML file may say: one field a key, each with its default."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from nnexp.components.activations import Activation, Relu
+from nnexp.components.architectures import Architecture, Mlp
+from nnexp.components.base import AS_LIST, MEMBER, Count, NonNegative, Settings
+from nnexp.components.batching import Batching, MiniBatch
+from nnexp.components.datasets import Dataset
+from nnexp.components.initializers import HeNormal, Initializer
+from nnexp.components.losses import Loss
+from nnexp.components.metrics import Metric as Metric  # a family, though no key of its own
+from nnexp.components.normalizations import NoNormalization, Normalization
+from nnexp.components.optimizers import Adam, Optimizer
+from nnexp.components.regularizers import Regularizer
+from nnexp.components.schedules import ConstantSchedule, Schedule
+
+RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class Stop(Settings):
+    """When training ends: whatever comes first. `stop: 20` is short for `stop: {epochs: 20}`."""
+
+    epochs: Count = Field(30, description="passes over the training split")
+    steps: Count | None = Field(None, description="updates; null: as many as the epochs have")
+    patience: Count | None = Field(None, description="epochs without improvement on `metric` before stopping early")
+    min_delta: NonNegative = Field(0.0, description="how much better than the best counts as an improvement")
+    metric: str = Field("validation_loss", description="what `patience` watches: validation_loss or another column")
+    restore_best: bool = Field(True, description="with `patience`: end with the parameters of the best epoch")
+
+
+class Monitor(Settings):
+    """What is logged while training."""
+
+    every: Count = Field(1, description="epochs between two rows of metrics.csv; the last epoch always has one")
+    train: bool = Field(True, description="evaluate the whole training split for each row")
+    checkpoint: NonNegative = Field(10.0, description="seconds between two checkpoints to resume from")
+
+
+def _stop_epochs(value: Any) -> Any:
+    return {"epochs": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class ExperimentConfig(Settings):
+    """One experiment, with every default filled in."""
+
+    name: RunName = Field("run", description="first part of the run folder's name; the file's name where not given")
+    seed: int = Field(0, ge=0, lt=2**63, description="one seed for all random streams")
+    dataset: Annotated[Dataset, MEMBER] = Field(description="where the examples come from")
+    architecture: Annotated[Architecture, MEMBER] = Field(Mlp(), description="layers and units")
+    activation: Annotated[Activation, MEMBER] = Field(Relu(), description="function of the hidden units")
+    normalization: Annotated[Normalization, MEMBER] = Field(NoNormalization(), description="of the hidden layers")
+    loss: Annotated[Loss, MEMBER] | None = Field(
+        None, description="what is minimized; null: cross_entropy for classes, mse for a real target"
+    )
+    optimizer: Annotated[Optimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
+    batch: Annotated[Batching, MEMBER] = Field(MiniBatch(), description="examples an update, and their order")
+    initialization: Annotated[Initializer, MEMBER] = Field(HeNormal(), description="parameters before the first step")
+    schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")
+    regularization: Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST] = Field(
+        (), description="a regularizer or a list of them"
+    )
+    stop: Annotated[Stop, BeforeValidator(_stop_epochs)] = Field(Stop(), description="when training ends")
+    monitor: Monitor = Field(Monitor(), description="what is logged")
+    precision: Literal["float32", "float64"] = Field("float32", description="of parameters and arithmetic")
+    threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="BLAS threads; in a sweep always 1")

@@ -1,0 +1,1 @@
+"""The machine: streams, data, fused loops, network, learner, trainer, checkpoint. It writes no file."""

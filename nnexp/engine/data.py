@@ -1,0 +1,160 @@
+"""From a data set component to what training needs: stratified splits, preprocessing fitted on training, one precision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnexp.components.batching import Batching
+from nnexp.components.datasets import Dataset, Table
+from nnexp.components.preprocessing import Fitted
+from nnexp.engine.streams import stream
+from nnexp.errors import Misfit
+
+SPLITS = ("train", "validation", "test")
+WINDOW = 1 << 18
+"""Bytes of examples that are gathered at once, ahead of their batches."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples of one split: x (N, F) in the run's precision, t (N,) as loaded."""
+
+    x: np.ndarray
+    t: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set, split and prepared."""
+
+    train: Split
+    validation: Split
+    test: Split
+    features: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    fitted: tuple[Fitted, ...]
+    target_shift: float
+    target_scale: float
+    """Real targets are trained on as (t - shift) / scale."""
+    digest: str
+    """A hash of the whole table before splitting."""
+    notes: tuple[str, ...]
+
+    @property
+    def task(self) -> str:
+        return "regression" if self.classes is None else "classification"
+
+    @property
+    def nbytes(self) -> int:
+        return sum(s.x.nbytes + s.t.nbytes for s in (self.train, self.validation, self.test))
+
+    def split(self, name: str) -> Split:
+        return getattr(self, name)
+
+
+def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
+    """Load, split, fit the preprocessing on the training split and cast. Raises Misfit or InputError."""
+    table = dataset.load(stream(seed, "data"))
+    parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
+    xs = [table.x[index] for index in parts]
+    fitted = []
+    for step in dataset.preprocessing:
+        one = step.fit(xs[0])
+        fitted.append(one)
+        xs = [one(x) for x in xs]
+    if any(np.isnan(x).any() for x in xs):
+        missing = [name for name, bad in zip(table.features, np.isnan(table.x).any(axis=0), strict=True) if bad]
+        raise Misfit(
+            "dataset.preprocessing",
+            f"values are missing in {', '.join(map(repr, missing[:5]))}; begin the list with impute: [impute, standardize]",
+        )
+    shift, scale = 0.0, 1.0
+    if table.classes is None and getattr(dataset, "scale_target", False):
+        shift = float(table.t[parts[0]].mean())
+        scale = float(table.t[parts[0]].std()) or 1.0
+    digest = hashlib.sha256(table.x.tobytes() + table.t.tobytes()).hexdigest()[:16]
+    dtype = np.dtype(precision)
+    splits = [Split(np.ascontiguousarray(x, dtype), table.t[i]) for x, i in zip(xs, parts, strict=True)]
+    return Data(*splits, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes)
+
+
+def split_indices(
+    table: Table, validation: float, test: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of training, validation and test examples, in random order; stratified where the target is classes.
+
+    Each class is cut at the same shares by largest remainders, so that the sizes of the splits are exact to one
+    example a class and every class keeps at least one training example.
+    """
+    n = len(table.t)
+    groups = [np.arange(n)] if table.classes is None else [np.flatnonzero(table.t == c) for c in range(len(table.classes))]
+    groups = [rng.permutation(group) for group in groups]
+    test_counts = _shares([len(g) for g in groups], test)
+    held_counts = _shares([len(g) for g in groups], test + validation)
+    parts: list[list[np.ndarray]] = [[], [], []]
+    for group, n_test, n_held in zip(groups, test_counts, held_counts, strict=True):
+        parts[2].append(group[:n_test])
+        parts[1].append(group[n_test:n_held])
+        parts[0].append(group[n_held:])
+    train, held, tested = (rng.permutation(np.concatenate(part)) for part in parts)
+    return train, held, tested
+
+
+def _shares(sizes: list[int], share: float) -> list[int]:
+    """How many of each group make up round(share x total), by largest remainders; at least one of a group stays."""
+    exact = [size * share for size in sizes]
+    counts = [int(value + 1e-9) for value in exact]
+    missing = round(sum(sizes) * share) - sum(counts)
+    by_remainder = sorted(range(len(sizes)), key=lambda i: (counts[i] - exact[i], i))
+    for i in by_remainder[: max(missing, 0)]:
+        counts[i] += 1
+    return [min(count, size - 1) for count, size in zip(counts, sizes, strict=True)]
+
+
+class Batches:
+    """Cuts the training split into batches, in the order that the batch mode and the seed's `shuffle` stream say."""
+
+    def __init__(self, x: np.ndarray, t: np.ndarray, batching: Batching, seed: int):
+        self.x, self.t, self.batching, self.seed = x, t, batching, seed
+        self.rows = batching.rows(len(x))
+        full, self.rest = batching.sizes(len(x))
+        self.steps = full + (self.rest > 0)
+        per_batch = max(self.rows * x.shape[1] * x.itemsize, 1)
+        self.window = max(1, WINDOW // per_batch)
+        """Batches that are gathered at once."""
+        rows = min(self.window * self.rows, len(x))
+        if batching.shuffle != "never":
+            self.x_window = np.empty((rows, x.shape[1]), x.dtype)
+            self.t_window = np.empty((rows, *t.shape[1:]), t.dtype)
+
+    def order(self, epoch: int) -> np.ndarray | None:
+        """The permutation of an epoch, counted from 1; None for the file's order."""
+        if self.batching.shuffle == "never":
+            return None
+        index = epoch if self.batching.shuffle == "epoch" else 0
+        return stream(self.seed, "shuffle", index).permutation(len(self.x))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten as the iteration goes on."""
+        order = self.order(epoch)
+        B, n = self.rows, min(self.steps * self.rows, len(self.x))
+        if order is None:
+            for first in range(start * B, n, B):
+                yield self.x[first : min(first + B, n)], self.t[first : min(first + B, n)]
+            return
+        for window in range(start // self.window, -(-self.steps // self.window)):
+            first = window * self.window * B
+            index = order[first : min(first + self.window * B, n)]
+            size = len(index)
+            # mode="clip" lets take write straight into the buffer
+            x = np.take(self.x, index, axis=0, out=self.x_window[:size], mode="clip")
+            t = np.take(self.t, index, axis=0, out=self.t_window[:size], mode="clip")
+            for k in range(max(start - window * self.window, 0) * B, size, B):
+                yield x[k : k + B], t[k : k + B]

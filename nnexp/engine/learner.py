@@ -1,0 +1,102 @@
+"""One training step: forward, loss, backward, penalties, update; all in place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
+from nnexp.components.optimizers import Optimizer
+from nnexp.components.regularizers import Penalty
+from nnexp.engine import loops
+from nnexp.engine.network import Network
+
+
+class ElementwiseLossStage:
+    """The mean over elements of a loss, and its gradient."""
+
+    def __init__(self, loss: ElementwiseLoss, rows: int, outputs: int, dtype: np.dtype):
+        self.d = np.empty((rows, outputs), dtype)
+        self.loop = loops.elementwise_loss(type(loss).value, type(loss).slope)
+
+    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+        return self.loop(z, t, self.d)
+
+
+class SoftmaxLossStage:
+    """The mean over examples of a loss on softmax(z), and its gradient by the logits z."""
+
+    def __init__(self, loss: SoftmaxLoss, rows: int, outputs: int, dtype: np.dtype):
+        self.d, self.e = np.empty((rows, outputs), dtype), np.empty((rows, outputs), dtype)
+        self.s = np.empty(rows, dtype)
+        self.shift = loops.softmax_shift()
+        self.finish = loops.softmax_loss(type(loss).value, type(loss).slope)
+
+    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+        self.shift(z, t, self.e, self.s)
+        np.exp(self.e, out=self.e)
+        return self.finish(self.e, self.s, t, self.d)
+
+
+def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> ElementwiseLossStage | SoftmaxLossStage:
+    """The stage that computes `loss` for batches of `rows` examples."""
+    if isinstance(loss, SoftmaxLoss):
+        return SoftmaxLossStage(loss, rows, outputs, dtype)
+    assert isinstance(loss, ElementwiseLoss)
+    return ElementwiseLossStage(loss, rows, outputs, dtype)
+
+
+class Learner:
+    """A network with its loss, its penalties and its optimizer's state."""
+
+    def __init__(self, network: Network, loss: Loss, optimizer: Optimizer, penalties: Sequence[Penalty]):
+        self.network, self.loss, self.optimizer = network, loss, optimizer
+        self.t = 0
+        """Updates made so far."""
+        start = optimizer.start()
+        self.slots = {name: np.full_like(network.θ, start.get(name, 0.0)) for name in optimizer.slots}
+        self._state = tuple(self.slots.values())
+        self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), network.dtype)
+        self._update = loops.update(type(optimizer).rule, len(self.slots), len(self._c))
+        self._weights = network.θ[: network.weights], network.g[: network.weights]
+        self._penalties = [
+            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype)) for p in penalties if p.strength > 0
+        ]
+        self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
+
+    def loss_over(self, rows: int) -> ElementwiseLossStage | SoftmaxLossStage:
+        """The loss for batches of `rows` examples."""
+        if rows not in self._stages:
+            self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
+        return self._stages[rows]
+
+    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The loss of a batch x (B, I) with targets t; the network's gradient vector holds its gradient."""
+        passed = self.network.over(len(x), training=True)
+        stage = self.loss_over(len(x))
+        value = stage(passed.forward(x), t)
+        passed.backward(stage.d)
+        for penalty, strength in self._penalties:
+            penalty(*self._weights, strength)
+        return value
+
+    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
+        """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
+        value = self.gradient(x, t)
+        self.t += 1
+        self._c[:] = self.optimizer.coefficients(lr, self.t)
+        self._update(self.network.θ, self.network.g, *self._state, self._c)
+        return value
+
+    def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:
+        """The network's outputs (N, O) in evaluation, in chunks of one size whatever the batch mode."""
+        z = np.empty((len(x), self.network.outputs), self.network.dtype)
+        for start in range(0, len(x), chunk):
+            part = x[start : start + chunk]
+            z[start : start + chunk] = self.network.over(len(part), training=False).forward(part)
+        return z
+
+    def mean_loss(self, z: np.ndarray, t: np.ndarray) -> float:
+        """The loss of outputs z (N, O) with targets t, without penalties."""
+        return loss_stage(self.loss, len(z), self.network.outputs, self.network.dtype)(z, t)

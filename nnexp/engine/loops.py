@@ -1,0 +1,519 @@
+"""The components' scalar formulas run over arrays: as NumPy expressions, or fused by numba into one pass.
+
+Each function here takes formulas and returns a callable on preallocated arrays. Its two forms compute the same; the
+environment variable NNEXP_FORM=numpy chooses the plain one, which needs no compiler and is the reference in tests.
+c is always a small array of coefficients in the run's precision; a formula sees it as a tuple.
+
+numba keeps what it has compiled on disk. Its key is the loop's source, the argument types and the loop's closure: so
+the closure holds the formula by reference (`register_jitable`, not `njit`, whose id is new in each process) and
+`stamp`, a digest of the formula's code, without which an edited formula would run in its old form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from nnexp.components.base import select
+
+FORMS = ("fused", "numpy")
+Formula = Callable[..., Any]
+
+
+def form() -> str:
+    """`fused` or `numpy`, from NNEXP_FORM."""
+    return os.environ.get("NNEXP_FORM") or "fused"
+
+
+def plain() -> bool:
+    return form() == "numpy"
+
+
+def stamp_of(formula: Formula) -> str:
+    """A digest of a formula's bytecode, constants and names, and of the functions that it calls by name."""
+    code = formula.__code__
+    parts = [code.co_code, repr([c for c in code.co_consts if not hasattr(c, "co_code")]), repr(code.co_names)]
+    for name in code.co_names:
+        inner = formula.__globals__.get(name)
+        if hasattr(inner, "__code__") and inner is not select:
+            parts.append(stamp_of(inner))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@cache
+def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any], Callable[..., Any]]:
+    """numba's (njit for loops, marker for formulas, array -> tuple), with `select` taught to it."""
+    import numba
+    from numba.core import types
+    from numba.np.unsafe.ndarray import to_fixed_tuple
+
+    @numba.extending.overload(select, inline="always")
+    def _select(condition, a, b):
+        # An integer beside a float takes the float's type: a branch in float32 stays in float32.
+        if isinstance(a, types.Integer) and isinstance(b, types.Float):
+            return lambda condition, a, b: b if not condition else type(b)(a)
+        if isinstance(b, types.Integer) and isinstance(a, types.Float):
+            return lambda condition, a, b: a if condition else type(a)(b)
+        return lambda condition, a, b: a if condition else b
+
+    loop = numba.njit(cache=True, error_model="numpy", nogil=True)
+    return loop, numba.extending.register_jitable, to_fixed_tuple
+
+
+@cache
+def update(rule: Formula, slots: int, count: int) -> Callable[..., None]:
+    """An optimizer's step: (θ, g, *slots, c), all of shape (D,); θ and the slots are written."""
+    if plain():
+
+        def run(θ, g, *rest):
+            *state, c = rest
+            new = rule(θ, g, *state, tuple(c))
+            for old, value in zip((θ, *state), new if state else (new,), strict=True):
+                old[:] = value
+
+        return run
+    jit, formula, fixed = _compiler()
+    stamp, rule = stamp_of(rule), formula(rule)
+    if slots == 0:
+
+        @jit
+        def loop0(θ, g, c):
+            stamp  # noqa: B018
+            h = fixed(c, count)
+            for i in range(θ.size):
+                θ[i] = rule(θ[i], g[i], h)
+
+        return loop0
+    if slots == 1:
+
+        @jit
+        def loop1(θ, g, a, c):
+            stamp  # noqa: B018
+            h = fixed(c, count)
+            for i in range(θ.size):
+                θ[i], a[i] = rule(θ[i], g[i], a[i], h)
+
+        return loop1
+    if slots == 2:
+
+        @jit
+        def loop2(θ, g, a, b, c):
+            stamp  # noqa: B018
+            h = fixed(c, count)
+            for i in range(θ.size):
+                θ[i], a[i], b[i] = rule(θ[i], g[i], a[i], b[i], h)
+
+        return loop2
+
+    @jit
+    def loop3(θ, g, a, b, d, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        for i in range(θ.size):
+            θ[i], a[i], b[i], d[i] = rule(θ[i], g[i], a[i], b[i], d[i], h)
+
+    return loop3
+
+
+@cache
+def penalty(slope: Formula) -> Callable[..., None]:
+    """A penalty's share of the gradient: (w, g, c), g += slope(w, λ) with λ = c[0]; both of shape (D,)."""
+    if plain():
+
+        def run(w, g, c):
+            g += slope(w, c[0])
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp, slope = stamp_of(slope), formula(slope)
+
+    @jit
+    def loop(w, g, c):
+        stamp  # noqa: B018
+        for i in range(w.size):
+            g[i] += slope(w[i], c[0])
+
+    return loop
+
+
+@cache
+def apply(value: Formula, count: int) -> Callable[..., None]:
+    """An activation without bias: (z, e, y, c), y = value(z, e); all of shape (B, O), y may be z."""
+    if plain():
+
+        def run(z, e, y, c):
+            y[:] = value(z, e, tuple(c))
+
+        return run
+    jit, formula, fixed = _compiler()
+    stamp, value = stamp_of(value), formula(value)
+
+    @jit
+    def loop(z, e, y, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                y[i, j] = value(z[i, j], e[i, j], h)
+
+    return loop
+
+
+@cache
+def apply_biased(value: Formula, count: int) -> Callable[..., None]:
+    """An activation without exponentials: (z, b, y, c), z += b and y = value(z); y may be z, b has shape (O,)."""
+    if plain():
+
+        def run(z, b, y, c):
+            z += b
+            y[:] = value(z, None, tuple(c))
+
+        return run
+    jit, formula, fixed = _compiler()
+    stamp, value = stamp_of(value), formula(value)
+
+    @jit
+    def loop(z, b, y, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                z[i, j] += b[j]
+                y[i, j] = value(z[i, j], z[i, j], h)
+
+    return loop
+
+
+@cache
+def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
+    """An activation's backward pass: (z, y, e, dy, db, c), dy *= f'(z) and db = its column sums."""
+    if plain():
+
+        def run(z, y, e, dy, db, c):
+            dy *= slope(z, y, e, tuple(c))
+            np.sum(dy, axis=0, out=db)
+
+        return run
+    jit, formula, fixed = _compiler()
+    stamp, slope = stamp_of(slope), formula(slope)
+
+    @jit
+    def loop(z, y, e, dy, db, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        db[:] = 0
+        for i in range(dy.shape[0]):
+            for j in range(dy.shape[1]):
+                dz = dy[i, j] * slope(z[i, j], y[i, j], e[i, j], h)
+                dy[i, j] = dz
+                db[j] += dz
+
+    return loop
+
+
+@cache
+def add_bias() -> Callable[..., None]:
+    """(z, b): z += b, shapes (B, O) and (O,)."""
+    if plain():
+
+        def run(z, b):
+            z += b
+
+        return run
+    jit, _, _ = _compiler()
+
+    @jit
+    def loop(z, b):
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                z[i, j] += b[j]
+
+    return loop
+
+
+@cache
+def column_sums() -> Callable[..., None]:
+    """(d, db): db = the sums of d's columns, shapes (B, O) and (O,)."""
+    if plain():
+
+        def run(d, db):
+            np.sum(d, axis=0, out=db)
+
+        return run
+    jit, _, _ = _compiler()
+
+    @jit
+    def loop(d, db):
+        db[:] = 0
+        for i in range(d.shape[0]):
+            for j in range(d.shape[1]):
+                db[j] += d[i, j]
+
+    return loop
+
+
+@cache
+def noise(mask: Formula, count: int) -> Callable[..., None]:
+    """(u, x, y, c): u becomes the mask of u, and y = x u; all of shape (B, O)."""
+    if plain():
+
+        def run(u, x, y, c):
+            u[:] = mask(u, tuple(c))
+            np.multiply(x, u, out=y)
+
+        return run
+    jit, formula, fixed = _compiler()
+    stamp, mask = stamp_of(mask), formula(mask)
+
+    @jit
+    def loop(u, x, y, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        for i in range(y.shape[0]):
+            for j in range(y.shape[1]):
+                u[i, j] = mask(u[i, j], h)
+                y[i, j] = x[i, j] * u[i, j]
+
+    return loop
+
+
+@cache
+def elementwise_loss(value: Formula, slope: Formula) -> Callable[..., float]:
+    """(z, t, d) -> the mean of value(z, t); d = its gradient. All of shape (B, O)."""
+    if plain():
+
+        def run(z, t, d):
+            d[:] = slope(z, t) / z.size
+            return float(np.mean(value(z, t), dtype=np.float64))
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp = stamp_of(value) + stamp_of(slope)
+    value, slope = formula(value), formula(slope)
+
+    @jit
+    def loop(z, t, d):
+        stamp  # noqa: B018
+        total, weight = 0.0, 1.0 / z.size
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                total += value(z[i, j], t[i, j])
+                d[i, j] = slope(z[i, j], t[i, j]) * weight
+        return total * weight
+
+    return loop
+
+
+@cache
+def softmax_shift() -> Callable[..., None]:
+    """(z, t, e, s): e = z - max z in each row, s = e at the target's class. Shapes (B, C), (B,), (B, C), (B,)."""
+    if plain():
+
+        def run(z, t, e, s):
+            np.subtract(z, z.max(axis=1, keepdims=True), out=e)
+            s[:] = e[np.arange(len(t)), t]
+
+        return run
+    jit, _, _ = _compiler()
+
+    @jit
+    def loop(z, t, e, s):
+        for i in range(z.shape[0]):
+            top = z[i, 0]
+            for j in range(1, z.shape[1]):
+                if not z[i, j] <= top:  # NaN becomes the maximum and spoils the row, as it should
+                    top = z[i, j]
+            for j in range(z.shape[1]):
+                e[i, j] = z[i, j] - top
+            s[i] = e[i, t[i]]
+
+    return loop
+
+
+@cache
+def softmax_loss(value: Formula, slope: Formula) -> Callable[..., float]:
+    """(e, s, t, d) -> the mean of value(s, Σe); d = its gradient by the logits. e = exp(z - max z), shape (B, C)."""
+    if plain():
+
+        def run(e, s, t, d):
+            total = e.sum(axis=1)
+            np.divide(e, total[:, None], out=d)
+            hit = np.zeros_like(d)
+            hit[np.arange(len(t)), t] = 1
+            d[:] = slope(d, hit) / len(t)
+            return float(np.mean(value(s, total), dtype=np.float64))
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp = stamp_of(value) + stamp_of(slope)
+    value, slope = formula(value), formula(slope)
+
+    @jit
+    def loop(e, s, t, d):
+        stamp  # noqa: B018
+        loss, weight = 0.0, 1.0 / e.shape[0]
+        for i in range(e.shape[0]):
+            total = e[i, 0]
+            for j in range(1, e.shape[1]):
+                total += e[i, j]
+            loss += value(s[i], total)
+            for j in range(e.shape[1]):
+                d[i, j] = slope(e[i, j] / total, j == t[i]) * weight
+        return loss * weight
+
+    return loop
+
+
+@cache
+def normalize(standard: Formula, over: str) -> Callable[..., None]:
+    """(x, x̂, y, γ, β, mean, var, r, ε): y = γ x̂ + β; mean, var and r are of shape (O,) or (B,), x̂ may be x."""
+    axis = 0 if over == "batch" else 1
+    if plain():
+
+        def run(x, x̂, y, γ, β, mean, var, r, eps):
+            np.mean(x, axis=axis, out=mean)
+            np.var(x, axis=axis, out=var)
+            r[:] = 1 / np.sqrt(var + eps)
+            x̂[:] = standard(x, *((mean, r) if axis == 0 else (mean[:, None], r[:, None])))
+            y[:] = γ * x̂ + β
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp, standard = stamp_of(standard), formula(standard)
+    if over == "batch":
+
+        @jit
+        def columns(x, x̂, y, γ, β, mean, var, r, eps):
+            stamp  # noqa: B018
+            B, O = x.shape
+            mean[:] = 0
+            var[:] = 0
+            for i in range(B):
+                for j in range(O):
+                    mean[j] += x[i, j]
+            for j in range(O):
+                mean[j] /= B
+            for i in range(B):
+                for j in range(O):
+                    var[j] += (x[i, j] - mean[j]) * (x[i, j] - mean[j])
+            for j in range(O):
+                var[j] /= B
+                r[j] = 1 / np.sqrt(var[j] + eps)
+            for i in range(B):
+                for j in range(O):
+                    x̂[i, j] = standard(x[i, j], mean[j], r[j])
+                    y[i, j] = γ[j] * x̂[i, j] + β[j]
+
+        return columns
+
+    @jit
+    def rows(x, x̂, y, γ, β, mean, var, r, eps):
+        stamp  # noqa: B018
+        B, O = x.shape
+        for i in range(B):
+            total = x[i, 0]
+            for j in range(1, O):
+                total += x[i, j]
+            mean[i] = total / O
+            square = (x[i, 0] - mean[i]) * (x[i, 0] - mean[i])
+            for j in range(1, O):
+                square += (x[i, j] - mean[i]) * (x[i, j] - mean[i])
+            var[i] = square / O
+            r[i] = 1 / np.sqrt(var[i] + eps)
+            for j in range(O):
+                x̂[i, j] = standard(x[i, j], mean[i], r[i])
+                y[i, j] = γ[j] * x̂[i, j] + β[j]
+
+    return rows
+
+
+@cache
+def normalize_given(standard: Formula) -> Callable[..., None]:
+    """(x, y, γ, β, mean, r): y = γ standard(x, mean, r) + β with given statistics of shape (O,)."""
+    if plain():
+
+        def run(x, y, γ, β, mean, r):
+            y[:] = γ * standard(x, mean, r) + β
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp, standard = stamp_of(standard), formula(standard)
+
+    @jit
+    def loop(x, y, γ, β, mean, r):
+        stamp  # noqa: B018
+        for i in range(x.shape[0]):
+            for j in range(x.shape[1]):
+                y[i, j] = γ[j] * standard(x[i, j], mean[j], r[j]) + β[j]
+
+    return loop
+
+
+@cache
+def normalize_backward(backward: Formula, over: str) -> Callable[..., None]:
+    """(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx): dy becomes dx; dγ and dβ are the gradients of γ and β.
+
+    mean_h and mean_hx are scratch of shape (O,) or (B,).
+    """
+    axis = 0 if over == "batch" else 1
+    if plain():
+
+        def run(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx):
+            np.sum(dy * x̂, axis=0, out=dγ)
+            np.sum(dy, axis=0, out=dβ)
+            dy *= γ
+            np.mean(dy, axis=axis, out=mean_h)
+            np.mean(dy * x̂, axis=axis, out=mean_hx)
+            a, b, c = (mean_h, mean_hx, r) if axis == 0 else (mean_h[:, None], mean_hx[:, None], r[:, None])
+            dy[:] = backward(dy, a, x̂, b, c)
+
+        return run
+    jit, formula, _ = _compiler()
+    stamp, backward = stamp_of(backward), formula(backward)
+    if over == "batch":
+
+        @jit
+        def columns(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx):
+            stamp  # noqa: B018
+            B, O = dy.shape
+            dγ[:] = 0
+            dβ[:] = 0
+            for i in range(B):
+                for j in range(O):
+                    dβ[j] += dy[i, j]
+                    dγ[j] += dy[i, j] * x̂[i, j]
+            for j in range(O):
+                mean_h[j] = γ[j] * dβ[j] / B
+                mean_hx[j] = γ[j] * dγ[j] / B
+            for i in range(B):
+                for j in range(O):
+                    dy[i, j] = backward(γ[j] * dy[i, j], mean_h[j], x̂[i, j], mean_hx[j], r[j])
+
+        return columns
+
+    @jit
+    def rows(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx):
+        stamp  # noqa: B018
+        B, O = dy.shape
+        dγ[:] = 0
+        dβ[:] = 0
+        for i in range(B):
+            a = dy[i, 0] * 0
+            b = dy[i, 0] * 0
+            for j in range(O):
+                dβ[j] += dy[i, j]
+                dγ[j] += dy[i, j] * x̂[i, j]
+                dy[i, j] *= γ[j]
+                a += dy[i, j]
+                b += dy[i, j] * x̂[i, j]
+            mean_h[i] = a / O
+            mean_hx[i] = b / O
+            for j in range(O):
+                dy[i, j] = backward(dy[i, j], mean_h[i], x̂[i, j], mean_hx[i], r[i])
+
+    return rows

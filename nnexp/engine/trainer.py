@@ -1,0 +1,366 @@
+"""Training from the first to the last epoch, as a stream of events; it can stop after any step and go on later."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from nnexp.components.base import members
+from nnexp.components.metrics import Metric
+from nnexp.components.normalizations import StandardizingNormalization
+from nnexp.components.regularizers import Noise, Penalty
+from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.data import Batches, Data, prepare
+from nnexp.engine.learner import Learner
+from nnexp.engine.network import Network
+from nnexp.engine.streams import stream
+from nnexp.errors import Misfit
+
+TICK = 0.1
+"""Seconds between two ticks: how long an interruption may wait."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of metrics.csv is due."""
+
+    values: dict[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Some time has passed; the trainer stands between two steps, where its state can be saved."""
+
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended: `finished` or `diverged`, with what the final parameters score on every split."""
+
+    status: str
+    reason: str
+    epoch: int
+    step: int
+    final: dict[str, float] = field(default_factory=dict)
+
+
+class Experiment:
+    """A configuration together with its data: complete, and known to fit together."""
+
+    def __init__(self, config: ExperimentConfig, data: Data | None = None):
+        """Load the data and fill what depends on them. Raises a list of Misfits as an ExceptionGroup, or InputError."""
+        try:
+            data = data or prepare(config.dataset, config.seed, config.precision)
+        except Misfit as misfit:
+            raise Unfit([misfit]) from None
+        if config.loss is None:
+            name = "cross_entropy" if data.classes is not None else "mse"
+            config = ExperimentConfig.model_validate({**config.model_dump(), "loss": name})
+        assert config.loss is not None
+        self.config, self.data, self.loss = config, data, config.loss
+        self.metrics = [cls() for cls in members(Metric).values() if cls.task == data.task]
+        self.penalties = [r for r in config.regularization if isinstance(r, Penalty)]
+        self.noises = [r for r in config.regularization if isinstance(r, Noise)]
+        misfits = list(self._misfits())
+        if misfits:
+            raise Unfit(misfits)
+
+    @property
+    def n_classes(self) -> int | None:
+        return None if self.data.classes is None else len(self.data.classes)
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that are evaluated for each row."""
+        return [*(["train"] if self.config.monitor.train else []), *(["validation"] if len(self.data.validation) else [])]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of metrics.csv."""
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        scores = [f"{split}_{name}" for split in self.splits for name in names]
+        return ["epoch", "step", "lr", "batch_loss", *scores, "seconds"]
+
+    def higher_is_better(self, column: str) -> bool:
+        """Whether a column such as validation_accuracy is to be large."""
+        return any(column.endswith(f"_{metric.name}") and metric.higher_is_better for metric in self.metrics)
+
+    def _misfits(self) -> Iterator[Misfit]:
+        config, n = self.config, len(self.data.train)
+        rows = 0
+        try:
+            self.loss.outputs(self.n_classes)
+        except Misfit as misfit:
+            yield misfit
+        try:
+            rows = config.batch.rows(n)
+        except Misfit as misfit:
+            yield misfit
+        norm = config.normalization
+        if rows and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
+            if rows == 1:
+                yield Misfit("normalization", "batch normalization needs batches of at least 2 examples; use layer")
+            elif config.batch.sizes(n)[1] == 1:
+                yield Misfit(
+                    "batch",
+                    f"the last of the {n} training examples is a batch of its own, which batch normalization cannot "
+                    f"use; say 'drop_last: true' or another size than {rows}",
+                )
+        stop = config.stop
+        if stop.patience is not None:
+            known = [c for c in self.columns[3:-1]]
+            if stop.metric not in known:
+                without = "" if len(self.data.validation) else " (dataset.validation is 0)"
+                yield Misfit("stop.metric", f"'{stop.metric}' is not logged{without}; one of {', '.join(known)}")
+
+    def network(self, rng: np.random.Generator) -> Network:
+        """The network, not yet initialized; noise draws from `rng`."""
+        return Network(
+            self.data.train.x.shape[1],
+            self.config.architecture.widths(),
+            self.loss.outputs(self.n_classes),
+            self.config.activation,
+            self.config.normalization,
+            self.noises,
+            np.dtype(self.config.precision),
+            rng,
+        )
+
+    def learner(self, network: Network) -> Learner:
+        return Learner(network, self.loss, self.config.optimizer, self.penalties)
+
+    def encoded(self, t: np.ndarray) -> np.ndarray:
+        """Targets as the loss wants them."""
+        if self.data.classes is None:
+            t = (t - self.data.target_shift) / self.data.target_scale
+        return self.loss.encode(t, self.n_classes, np.dtype(self.config.precision))
+
+    def rehearse(self) -> None:
+        """Load or compile every loop that this experiment needs, by one step of a network with one unit a layer."""
+        config = self.config
+        dtype = np.dtype(config.precision)
+        outputs = self.loss.outputs(self.n_classes)
+        widths = (1,) * min(len(config.architecture.widths()), 2)
+        rng = np.random.default_rng(0)
+        net = Network(1, widths, outputs, config.activation, config.normalization, self.noises, dtype, rng)
+        learner = self.learner(net)
+        x, t = np.zeros((2, 1), dtype), self.encoded(self.data.train.t[:2])
+        learner.step(x, t, 0.0)
+        learner.outputs(x)
+
+
+class Unfit(Exception):
+    """A valid configuration whose parts or data do not go together; `misfits` says where."""
+
+    def __init__(self, misfits: list[Misfit]):
+        super().__init__("; ".join(f"{m.path}: {m.message}" for m in misfits))
+        self.misfits = misfits
+
+
+class Trainer:
+    """Trains one experiment. Iterate over `run()`; between two events its `state()` can be saved and restored."""
+
+    def __init__(self, experiment: Experiment):
+        self.experiment = experiment
+        config, data = experiment.config, experiment.data
+        self.config = config
+        self.noise_rng = stream(config.seed, "dropout")
+        self.network = experiment.network(self.noise_rng)
+        self.network.initialize(config.initialization, config.seed)
+        self.learner = experiment.learner(self.network)
+        self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
+        self.network.over(self.batches.rows, training=True)
+        self.encoded = {name: experiment.encoded(data.split(name).t) for name in ("train", "validation", "test")}
+        total = self.batches.steps * config.stop.epochs
+        self.total_steps = total if config.stop.steps is None else min(total, config.stop.steps)
+        self.total_epochs = -(-self.total_steps // self.batches.steps)
+        self.epoch = 0
+        """The epoch that is under way, from 1; 0 before the first row."""
+        self.position = 0
+        """Batches of this epoch that are done."""
+        self.loss_sum = 0.0
+        self.loss_rows = 0
+        self.seconds = 0.0
+        self.best_value = math.nan
+        self.best_epoch = -1
+        self.best: dict[str, np.ndarray] = {}
+        self.outcome: Outcome | None = None
+
+    # -- the paragraph that describes training ---------------------------------------------------------------------
+
+    def run(self) -> Iterator[Row | Tick]:
+        """Train to the end. Yields a Row for epoch 0 and each logged epoch, and Ticks in between; sets `outcome`."""
+        if self.epoch == 0:
+            first = self._row()
+            self._watch(first)
+            self.epoch = 1
+            yield Row(first)
+            if self._spoiled(first):
+                return
+        while self.learner.t < self.total_steps:
+            yield from self._train_epoch()
+            if self.outcome is not None:
+                return
+            row = None
+            last = self.learner.t >= self.total_steps
+            if last or self.epoch % self.config.monitor.every == 0:
+                row = self._row()
+            enough = row is not None and self._watch(row)
+            self._next_epoch()
+            if row is not None:
+                yield Row(row)
+                if self._spoiled(row):
+                    return
+            if enough:
+                break
+        self._finish()
+
+    def _train_epoch(self) -> Iterator[Tick]:
+        batching, step, total = self.batches, self.learner.step, self.total_steps
+        tick = start = perf_counter()
+        for x, t in batching.epoch(self.epoch, self.position):
+            loss = step(x, t, self.lr())
+            self.position += 1
+            self.loss_sum += loss * len(x)
+            self.loss_rows += len(x)
+            if loss - loss != 0:  # NaN or infinite
+                self.seconds += perf_counter() - start
+                self._diverge(f"the loss became {loss}")
+                return
+            if self.learner.t >= total:
+                break
+            now = perf_counter()
+            if now - tick > TICK:
+                self.seconds += now - start
+                yield Tick(self.epoch, self.learner.t)
+                tick = start = perf_counter()
+        self.seconds += perf_counter() - start
+
+    def _next_epoch(self) -> None:
+        self.epoch += 1
+        self.position, self.loss_sum, self.loss_rows = 0, 0.0, 0
+
+    def lr(self) -> float:
+        """The learning rate of the next step."""
+        schedule, base = self.config.schedule, self.config.optimizer.lr
+        if schedule.per == "step":
+            return base * schedule.factor(self.learner.t, self.total_steps)
+        return base * schedule.factor(self.learner.t // self.batches.steps, self.total_epochs)
+
+    # -- what is seen on the way -----------------------------------------------------------------------------------
+
+    def _row(self) -> dict[str, float | int | None]:
+        start_or_last = self.learner.t == 0
+        row: dict[str, float | int | None] = {"epoch": self.epoch, "step": self.learner.t}
+        if not start_or_last:
+            self.learner.t -= 1  # the rate that the last step used
+        row["lr"] = self.lr()
+        if not start_or_last:
+            self.learner.t += 1
+        row["batch_loss"] = self.loss_sum / self.loss_rows if self.loss_rows else None
+        for split in self.experiment.splits:
+            row |= self.score(split)
+        row["seconds"] = round(self.seconds, 6)
+        return row
+
+    def score(self, split: str) -> dict[str, float]:
+        """Loss and metrics of the present parameters on a split, in evaluation."""
+        experiment, data = self.experiment, self.experiment.data
+        examples = data.split(split)
+        z = self.learner.outputs(examples.x)
+        scores = {f"{split}_loss": self.learner.mean_loss(z, self.encoded[split])}
+        if data.classes is not None:
+            predicted = experiment.loss.decide(z)
+        else:
+            predicted = z[:, 0].astype(np.float64) * data.target_scale + data.target_shift
+        with np.errstate(all="ignore"):
+            scores |= {f"{split}_{m.name}": m.measure(predicted, examples.t) for m in experiment.metrics}
+        return scores
+
+    def _watch(self, row: dict[str, Any]) -> bool:
+        """Early stopping: remember the best epoch; True when there was none for `patience` epochs."""
+        stop = self.config.stop
+        if stop.patience is None or row.get(stop.metric) is None:
+            return False
+        value = row[stop.metric]
+        sign = 1 if self.experiment.higher_is_better(stop.metric) else -1
+        if self.best_epoch < 0 or sign * (value - self.best_value) > stop.min_delta:
+            self.best_value, self.best_epoch = value, self.epoch
+            if stop.restore_best:
+                self.best = {k: v.copy() for k, v in self._arrays().items() if not k.startswith("slot.")}
+        return self.epoch - self.best_epoch >= stop.patience
+
+    def _spoiled(self, row: dict[str, Any]) -> bool:
+        bad = [name for name, value in row.items() if name.endswith("_loss") and value is not None and value - value != 0]
+        if bad:
+            self._diverge(f"{bad[0]} is {row[bad[0]]}", row["epoch"])
+        return bool(bad)
+
+    def _diverge(self, what: str, epoch: int | None = None) -> None:
+        reason = f"{what} at step {self.learner.t}"
+        self.outcome = Outcome("diverged", reason, self.epoch if epoch is None else epoch, self.learner.t)
+
+    def _finish(self) -> None:
+        stop, epoch = self.config.stop, self.epoch - 1
+        reason = f"{epoch} epochs" if self.learner.t < self.total_steps or stop.steps is None else f"{self.learner.t} steps"
+        if self.learner.t < self.total_steps:
+            reason = f"stopped early: no better {stop.metric} for {stop.patience} epochs after epoch {self.best_epoch}"
+        if self.best:
+            for name, array in self._arrays().items():
+                if name in self.best:
+                    array[:] = self.best[name]
+            if self.best_epoch != epoch:
+                reason += f"; parameters of epoch {self.best_epoch} restored"
+        final: dict[str, float] = {}
+        for split in ("train", "validation", "test"):
+            if len(self.experiment.data.split(split)):
+                final |= self.score(split)
+        if any(name.endswith("_loss") and value - value != 0 for name, value in final.items()):
+            self._diverge("a final loss is not finite", epoch)
+            return
+        self.outcome = Outcome("finished", reason, epoch, self.learner.t, final)
+
+    # -- going on later ----------------------------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        """The arrays that training changes, by name; views, not copies."""
+        running = {f"running.{name}": array for name, array in self.network.running.items()}
+        slots = {f"slot.{name}": array for name, array in self.learner.slots.items()}
+        return {"parameters": self.network.θ, **running, **slots}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that the rest of training depends on, as arrays (one of them JSON text)."""
+        numbers = {
+            "epoch": self.epoch,
+            "position": self.position,
+            "t": self.learner.t,
+            "loss_sum": self.loss_sum,
+            "loss_rows": self.loss_rows,
+            "seconds": self.seconds,
+            "best_value": self.best_value,
+            "best_epoch": self.best_epoch,
+            "noise": self.noise_rng.bit_generator.state,
+        }
+        best = {f"best.{name}": array for name, array in self.best.items()}
+        return {"numbers": np.array(json.dumps(numbers)), **self._arrays(), **best}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Go on from a `state()`. Raises KeyError or ValueError where it belongs to another network."""
+        numbers = json.loads(str(state["numbers"]))
+        for name, array in self._arrays().items():
+            if array.shape != state[name].shape:
+                raise ValueError(f"{name} has {state[name].shape} values, not {array.shape}")
+            array[:] = state[name]
+        self.best = {name.removeprefix("best."): array for name, array in state.items() if name.startswith("best.")}
+        self.learner.t = numbers["t"]
+        self.noise_rng.bit_generator.state = numbers["noise"]
+        for name in ("epoch", "position", "loss_sum", "loss_rows", "seconds", "best_value", "best_epoch"):
+            setattr(self, name, numbers[name])
