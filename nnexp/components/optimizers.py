@@ -195,8 +195,8 @@ class Adadelta(Optimizer):
     Differs: Keras's defaults are lr 0.001, ρ 0.95. U accumulates the unscaled Δ², as in PyTorch.
 
         >>> θ, S, U = Adadelta.rule(1.0, 2.0, 0.0, 0.0, (1.0, 0.75, 0.25, 1.0))
-        >>> float(S), round(float(θ), 4), float(U)
-        (1.0, -0.4142, 0.5000000000000001)
+        >>> float(S), round(float(θ), 4), round(float(U), 4)
+        (1.0, -0.4142, 0.5)
     """
 
     name: Literal["adadelta"] = "adadelta"

@@ -98,6 +98,7 @@ def split_indices(
     groups = [rng.permutation(group) for group in groups]
     test_counts = _shares([len(g) for g in groups], test)
     held_counts = _shares([len(g) for g in groups], test + validation)
+    held_counts = [max(pair) for pair in zip(held_counts, test_counts, strict=True)]  # remainders may fall otherwise
     parts: list[list[np.ndarray]] = [[], [], []]
     for group, n_test, n_held in zip(groups, test_counts, held_counts, strict=True):
         parts[2].append(group[:n_test])

@@ -45,9 +45,14 @@ def stamp_of(formula: Formula) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+def fixed(c: np.ndarray, count: int) -> tuple[Any, ...]:
+    """The first `count` coefficients as a tuple; a global, as numba's own has a new id in each process."""
+    return tuple(c[:count])
+
+
 @cache
-def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any], Callable[..., Any]]:
-    """numba's (njit for loops, marker for formulas, array -> tuple), with `select` taught to it."""
+def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
+    """numba's (njit for loops, marker for formulas), with `select` and `fixed` taught to it."""
     import numba
     from numba.core import types
     from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -61,8 +66,13 @@ def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any], Cal
             return lambda condition, a, b: a if condition else type(a)(b)
         return lambda condition, a, b: a if condition else b
 
+    @numba.extending.overload(fixed, prefer_literal=True)
+    def _fixed(c, count):
+        length = count.literal_value
+        return lambda c, count: to_fixed_tuple(c, length)
+
     loop = numba.njit(cache=True, error_model="numpy", nogil=True)
-    return loop, numba.extending.register_jitable, to_fixed_tuple
+    return loop, numba.extending.register_jitable
 
 
 @cache
@@ -77,7 +87,7 @@ def update(rule: Formula, slots: int, count: int) -> Callable[..., None]:
                 old[:] = value
 
         return run
-    jit, formula, fixed = _compiler()
+    jit, formula = _compiler()
     stamp, rule = stamp_of(rule), formula(rule)
     if slots == 0:
 
@@ -129,7 +139,7 @@ def penalty(slope: Formula) -> Callable[..., None]:
             g += slope(w, c[0])
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp, slope = stamp_of(slope), formula(slope)
 
     @jit
@@ -150,7 +160,7 @@ def apply(value: Formula, count: int) -> Callable[..., None]:
             y[:] = value(z, e, tuple(c))
 
         return run
-    jit, formula, fixed = _compiler()
+    jit, formula = _compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -174,7 +184,7 @@ def apply_biased(value: Formula, count: int) -> Callable[..., None]:
             y[:] = value(z, None, tuple(c))
 
         return run
-    jit, formula, fixed = _compiler()
+    jit, formula = _compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -199,7 +209,7 @@ def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
             np.sum(dy, axis=0, out=db)
 
         return run
-    jit, formula, fixed = _compiler()
+    jit, formula = _compiler()
     stamp, slope = stamp_of(slope), formula(slope)
 
     @jit
@@ -225,7 +235,7 @@ def add_bias() -> Callable[..., None]:
             z += b
 
         return run
-    jit, _, _ = _compiler()
+    jit, _ = _compiler()
 
     @jit
     def loop(z, b):
@@ -245,7 +255,7 @@ def column_sums() -> Callable[..., None]:
             np.sum(d, axis=0, out=db)
 
         return run
-    jit, _, _ = _compiler()
+    jit, _ = _compiler()
 
     @jit
     def loop(d, db):
@@ -267,7 +277,7 @@ def noise(mask: Formula, count: int) -> Callable[..., None]:
             np.multiply(x, u, out=y)
 
         return run
-    jit, formula, fixed = _compiler()
+    jit, formula = _compiler()
     stamp, mask = stamp_of(mask), formula(mask)
 
     @jit
@@ -292,7 +302,7 @@ def elementwise_loss(value: Formula, slope: Formula) -> Callable[..., float]:
             return float(np.mean(value(z, t), dtype=np.float64))
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
 
@@ -319,7 +329,7 @@ def softmax_shift() -> Callable[..., None]:
             s[:] = e[np.arange(len(t)), t]
 
         return run
-    jit, _, _ = _compiler()
+    jit, _ = _compiler()
 
     @jit
     def loop(z, t, e, s):
@@ -349,7 +359,7 @@ def softmax_loss(value: Formula, slope: Formula) -> Callable[..., float]:
             return float(np.mean(value(s, total), dtype=np.float64))
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
 
@@ -383,7 +393,7 @@ def normalize(standard: Formula, over: str) -> Callable[..., None]:
             y[:] = γ * x̂ + β
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp, standard = stamp_of(standard), formula(standard)
     if over == "batch":
 
@@ -441,7 +451,7 @@ def normalize_given(standard: Formula) -> Callable[..., None]:
             y[:] = γ * standard(x, mean, r) + β
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp, standard = stamp_of(standard), formula(standard)
 
     @jit
@@ -473,7 +483,7 @@ def normalize_backward(backward: Formula, over: str) -> Callable[..., None]:
             dy[:] = backward(dy, a, x̂, b, c)
 
         return run
-    jit, formula, _ = _compiler()
+    jit, formula = _compiler()
     stamp, backward = stamp_of(backward), formula(backward)
     if over == "batch":
 

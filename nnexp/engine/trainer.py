@@ -189,6 +189,8 @@ class Trainer:
         self.loss_sum = 0.0
         self.loss_rows = 0
         self.seconds = 0.0
+        self.enough = False
+        """Whether early stopping has had enough."""
         self.best_value = math.nan
         self.best_epoch = -1
         self.best: dict[str, np.ndarray] = {}
@@ -199,35 +201,26 @@ class Trainer:
     def run(self) -> Iterator[Row | Tick]:
         """Train to the end. Yields a Row for epoch 0 and each logged epoch, and Ticks in between; sets `outcome`."""
         if self.epoch == 0:
-            first = self._row()
-            self._watch(first)
-            self.epoch = 1
-            yield Row(first)
-            if self._spoiled(first):
+            yield self._row()
+            if self.outcome is not None:
                 return
-        while self.learner.t < self.total_steps:
+        while self.learner.t < self.total_steps and not self.enough:
             yield from self._train_epoch()
             if self.outcome is not None:
                 return
-            row = None
-            last = self.learner.t >= self.total_steps
-            if last or self.epoch % self.config.monitor.every == 0:
-                row = self._row()
-            enough = row is not None and self._watch(row)
-            self._next_epoch()
-            if row is not None:
-                yield Row(row)
-                if self._spoiled(row):
+            if self.learner.t >= self.total_steps or self.epoch % self.config.monitor.every == 0:
+                yield self._row()
+                if self.outcome is not None:
                     return
-            if enough:
-                break
+            else:
+                self._next_epoch()
         self._finish()
 
     def _train_epoch(self) -> Iterator[Tick]:
         batching, step, total = self.batches, self.learner.step, self.total_steps
         tick = start = perf_counter()
         for x, t in batching.epoch(self.epoch, self.position):
-            loss = step(x, t, self.lr())
+            loss = step(x, t, self.lr(self.learner.t))
             self.position += 1
             self.loss_sum += loss * len(x)
             self.loss_rows += len(x)
@@ -248,28 +241,27 @@ class Trainer:
         self.epoch += 1
         self.position, self.loss_sum, self.loss_rows = 0, 0.0, 0
 
-    def lr(self) -> float:
-        """The learning rate of the next step."""
+    def lr(self, done: int) -> float:
+        """The learning rate of the update that follows `done` updates."""
         schedule, base = self.config.schedule, self.config.optimizer.lr
         if schedule.per == "step":
-            return base * schedule.factor(self.learner.t, self.total_steps)
-        return base * schedule.factor(self.learner.t // self.batches.steps, self.total_epochs)
+            return base * schedule.factor(done, self.total_steps)
+        return base * schedule.factor(done // self.batches.steps, self.total_epochs)
 
     # -- what is seen on the way -----------------------------------------------------------------------------------
 
-    def _row(self) -> dict[str, float | int | None]:
-        start_or_last = self.learner.t == 0
+    def _row(self) -> Row:
+        """Evaluate, and go on to the next epoch: the state while the row is handed out is that of its start."""
         row: dict[str, float | int | None] = {"epoch": self.epoch, "step": self.learner.t}
-        if not start_or_last:
-            self.learner.t -= 1  # the rate that the last step used
-        row["lr"] = self.lr()
-        if not start_or_last:
-            self.learner.t += 1
+        row["lr"] = self.lr(max(self.learner.t - 1, 0))
         row["batch_loss"] = self.loss_sum / self.loss_rows if self.loss_rows else None
         for split in self.experiment.splits:
             row |= self.score(split)
         row["seconds"] = round(self.seconds, 6)
-        return row
+        self._watch(row)
+        self._check(row)
+        self._next_epoch()
+        return Row(row)
 
     def score(self, split: str) -> dict[str, float]:
         """Loss and metrics of the present parameters on a split, in evaluation."""
@@ -285,28 +277,27 @@ class Trainer:
             scores |= {f"{split}_{m.name}": m.measure(predicted, examples.t) for m in experiment.metrics}
         return scores
 
-    def _watch(self, row: dict[str, Any]) -> bool:
-        """Early stopping: remember the best epoch; True when there was none for `patience` epochs."""
+    def _watch(self, row: dict[str, Any]) -> None:
+        """Early stopping: remember the best epoch; it is enough when there was none for `patience` epochs."""
         stop = self.config.stop
         if stop.patience is None or row.get(stop.metric) is None:
-            return False
+            return
         value = row[stop.metric]
         sign = 1 if self.experiment.higher_is_better(stop.metric) else -1
         if self.best_epoch < 0 or sign * (value - self.best_value) > stop.min_delta:
             self.best_value, self.best_epoch = value, self.epoch
             if stop.restore_best:
                 self.best = {k: v.copy() for k, v in self._arrays().items() if not k.startswith("slot.")}
-        return self.epoch - self.best_epoch >= stop.patience
+        self.enough = self.epoch - self.best_epoch >= stop.patience
 
-    def _spoiled(self, row: dict[str, Any]) -> bool:
+    def _check(self, row: dict[str, Any]) -> None:
         bad = [name for name, value in row.items() if name.endswith("_loss") and value is not None and value - value != 0]
         if bad:
-            self._diverge(f"{bad[0]} is {row[bad[0]]}", row["epoch"])
-        return bool(bad)
+            self._diverge(f"{bad[0]} became {row[bad[0]]}")
 
-    def _diverge(self, what: str, epoch: int | None = None) -> None:
-        reason = f"{what} at step {self.learner.t}"
-        self.outcome = Outcome("diverged", reason, self.epoch if epoch is None else epoch, self.learner.t)
+    def _diverge(self, what: str) -> None:
+        epoch = -(-self.learner.t // self.batches.steps)
+        self.outcome = Outcome("diverged", f"{what} at step {self.learner.t}", epoch, self.learner.t)
 
     def _finish(self) -> None:
         stop, epoch = self.config.stop, self.epoch - 1
@@ -324,7 +315,7 @@ class Trainer:
             if len(self.experiment.data.split(split)):
                 final |= self.score(split)
         if any(name.endswith("_loss") and value - value != 0 for name, value in final.items()):
-            self._diverge("a final loss is not finite", epoch)
+            self._diverge("a final loss is not finite")
             return
         self.outcome = Outcome("finished", reason, epoch, self.learner.t, final)
 
@@ -345,6 +336,7 @@ class Trainer:
             "loss_sum": self.loss_sum,
             "loss_rows": self.loss_rows,
             "seconds": self.seconds,
+            "enough": self.enough,
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
             "noise": self.noise_rng.bit_generator.state,
@@ -362,5 +354,5 @@ class Trainer:
         self.best = {name.removeprefix("best."): array for name, array in state.items() if name.startswith("best.")}
         self.learner.t = numbers["t"]
         self.noise_rng.bit_generator.state = numbers["noise"]
-        for name in ("epoch", "position", "loss_sum", "loss_rows", "seconds", "best_value", "best_epoch"):
+        for name in ("epoch", "position", "loss_sum", "loss_rows", "seconds", "enough", "best_value", "best_epoch"):
             setattr(self, name, numbers[name])

@@ -1,0 +1,1 @@
+"""From run folders to what people read: frame, statistics, tables, text plots."""

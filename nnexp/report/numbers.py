@@ -1,0 +1,141 @@
+"""Numbers as people read them: digits that follow the uncertainty, durations, sizes, sparklines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+def number(value: object, digits: int = 4) -> str:
+    """A value in `digits` significant digits, without a tail of zeros for whole numbers.
+
+    >>> [number(v) for v in (0.98333333, 12, 1e-05, 0.1, None, True, "adam", 123456.0, [64, 32])]
+    ['0.9833', '12', '1e-05', '0.1', '-', 'true', 'adam', '123456', '[64, 32]']
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(number(v, digits) for v in value) + "]"
+    if not isinstance(value, float):
+        return str(value)
+    if math.isnan(value):
+        return "-"
+    if value == int(value) and abs(value) < 1e15 if math.isfinite(value) else False:
+        return str(int(value))
+    text = f"{value:.{digits}g}"
+    if "e" in text and 1e-4 <= abs(value) < 1e15:
+        text = f"{value:.0f}"
+    return text
+
+
+def score(value: float | None, decimals: int = 4) -> str:
+    """A loss or metric with fixed decimals, so that columns line up; exponents only where needed."""
+    if value is None or math.isnan(value):
+        return "-"
+    if value != 0 and (abs(value) >= 1e5 or abs(value) < 10.0**-decimals):
+        return f"{value:.3g}"
+    return f"{value:.{decimals}f}"
+
+
+def decimals_for(uncertainty: float | None, fallback: int = 4) -> int:
+    """How many decimals show two significant digits of an uncertainty.
+
+    >>> [decimals_for(u) for u in (0.0031, 0.25, 12.0)]
+    [4, 2, 0]
+    """
+    if uncertainty is None or not math.isfinite(uncertainty) or uncertainty <= 0:
+        return fallback
+    return min(max(1 - math.floor(math.log10(uncertainty)), 0), 8)
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as people say them.
+
+    >>> [duration(s) for s in (0.0123, 3.21, 75, 4000)]
+    ['12 ms', '3.2 s', '1 min 15 s', '1 h 07 min']
+    """
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes as people say them.
+
+    >>> [size(n) for n in (12, 34_500, 5_600_000)]
+    ['12 B', '34 kB', '5.6 MB']
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:.{0 if unit == 'kB' else 1}f} {unit}"
+    return f"{n_bytes:.0f} B"
+
+
+def sparkline(values: Sequence[float | None], width: int = 24) -> str:
+    """A curve as a line of bars, at most `width` of them; gaps for missing values.
+
+    >>> sparkline([3.0, 2.0, 1.0, None, 1.0])
+    '█▅▁ ▁'
+    """
+    if len(values) > width:
+        values = [values[round(i * (len(values) - 1) / (width - 1))] for i in range(width)]
+    known = [v for v in values if v is not None and math.isfinite(v)]
+    if not known:
+        return ""
+    low, span = min(known), (max(known) - min(known)) or 1.0
+    return "".join(
+        " " if v is None or not math.isfinite(v) else BARS[int((v - low) / span * (len(BARS) - 1) + 0.5)] for v in values
+    )
+
+
+def curve(series: dict[str, Sequence[float | None]], xs: Sequence[float], width: int = 60, height: int = 10) -> str:
+    """Curves over xs as a plot of braille dots, with the range on the axes; one line of names below.
+
+    Each series is drawn in the same dots, so it suits one or two curves that are read together.
+    """
+    points = [
+        (x, v)
+        for values in series.values()
+        for x, v in zip(xs, values, strict=True)
+        if v is not None and math.isfinite(v)
+    ]
+    if not points:
+        return "(no values)"
+    x_low, x_high = min(p[0] for p in points), max(p[0] for p in points)
+    low, high = min(p[1] for p in points), max(p[1] for p in points)
+    x_span, span = (x_high - x_low) or 1.0, (high - low) or 1.0
+    cells = [[0] * width for _ in range(height)]
+    dots = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+
+    def mark(x: float, y: float) -> None:
+        column = round((x - x_low) / x_span * (2 * width - 1))
+        row = round((high - y) / span * (4 * height - 1))
+        cells[row // 4][column // 2] |= dots[row % 4][column % 2]
+
+    for values in series.values():
+        known = [(x, v) for x, v in zip(xs, values, strict=True) if v is not None and math.isfinite(v)]
+        for (x0, y0), (x1, y1) in zip(known, known[1:], strict=False):
+            steps = max(2, int(abs(x1 - x0) / x_span * 2 * width), int(abs(y1 - y0) / span * 4 * height))
+            for i in range(steps + 1):
+                mark(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps)
+        for x, y in known[:1]:
+            mark(x, y)
+    top, bottom = score(high), score(low)
+    margin = max(len(top), len(bottom))
+    lines = []
+    for number_, row in enumerate(cells):
+        label = top if number_ == 0 else bottom if number_ == height - 1 else ""
+        lines.append(f"{label:>{margin}} ┤" + "".join(chr(0x2800 + cell) for cell in row).rstrip("⠀"))
+    left, right = number(float(x_low)), number(float(x_high))
+    lines.append(" " * (margin + 2) + left + right.rjust(width - len(left)))
+    return "\n".join(lines)

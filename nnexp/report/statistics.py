@@ -1,0 +1,39 @@
+"""What a mean over seeds is worth: standard deviation and Student-t interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A sample's size n, mean, standard deviation (n - 1) and half the width of its 95 % interval.
+
+    The last two are None below two values: one value says nothing about the spread.
+    """
+
+    n: int
+    mean: float | None
+    std: float | None
+    half: float | None
+
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Mean ± t_{0.975, n-1} s / √n, the Student-t interval of a mean (W. Gosset 1908).
+
+    >>> s = summarize([1.0, 2.0, 3.0])
+    >>> s.n, s.mean, s.std, round(s.half, 4)
+    (3, 2.0, 1.0, 2.4841)
+    """
+    n = len(values)
+    if n == 0:
+        return Summary(0, None, None, None)
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Summary(1, mean, None, None)
+    std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
+    from scipy.special import stdtrit
+
+    return Summary(n, mean, std, float(stdtrit(n - 1, 0.975)) * std / math.sqrt(n))

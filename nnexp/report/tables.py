@@ -1,0 +1,182 @@
+"""Tables: computed once as plain values, then shown for a terminal, as Markdown, CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from nnexp.report.numbers import number
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FORMATS = ("table", "markdown", "csv", "json")
+JSON_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its key in full, its heading, how its values are shown, and how dear it is when space is short."""
+
+    key: str
+    heading: str
+    show: Callable[[Any], str] = number
+    right: bool = False
+    rank: int = 0
+    """Columns of a higher rank are hidden first where the terminal is narrow."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table: unrounded values, columns that say how to show them, rows that are best, and sentences below."""
+
+    columns: list[Column]
+    rows: list[dict[str, Any]]
+    best: frozenset[int] = frozenset()
+    title: str = ""
+    notes: list[str] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def cells(self, columns: Sequence[Column]) -> list[list[str]]:
+        return [[column.show(row.get(column.key)) for column in columns] for row in self.rows]
+
+
+def headings(keys: Sequence[str]) -> dict[str, str]:
+    """Short headings: the last part of a dotted key, `optimizer` for `optimizer.name`, in full where two would agree.
+
+    >>> headings(["optimizer.name", "optimizer.lr", "dataset.name"])
+    {'optimizer.name': 'optimizer', 'optimizer.lr': 'lr', 'dataset.name': 'dataset'}
+    """
+    short = {key: key.removesuffix(".name").rsplit(".", 1)[-1] for key in keys}
+    counts = list(short.values())
+    return {key: word if counts.count(word) == 1 else key.removesuffix(".name") for key, word in short.items()}
+
+
+def render(grid: Grid, how: str, console: Console, every_column: bool = False) -> None:
+    """Write a table to the console in one of FORMATS."""
+    if how == "csv":
+        console.file.write(as_csv(grid))
+    elif how == "json":
+        console.file.write(as_json(grid))
+    elif how == "markdown":
+        console.file.write(as_markdown(grid))
+    else:
+        _as_table(grid, console, every_column)
+
+
+def as_csv(grid: Grid) -> str:
+    """RFC 4180 with full keys and full precision; empty cells for missing values."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow([column.key for column in grid.columns])
+    for row in grid.rows:
+        writer.writerow([_raw(row.get(column.key)) for column in grid.columns])
+    return buffer.getvalue()
+
+
+def _raw(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(list(value)) if isinstance(value, tuple | list) else repr(value) if isinstance(value, float) else value
+
+
+def as_json(grid: Grid) -> str:
+    """Versioned, unrounded, null for missing."""
+    rows = [{column.key: _null(row.get(column.key)) for column in grid.columns} for row in grid.rows]
+    document = {"format": JSON_FORMAT, **grid.meta, "rows": rows, "notes": grid.notes}
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _null(value: Any) -> Any:
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return list(value) if isinstance(value, tuple) else value
+
+
+def as_markdown(grid: Grid) -> str:
+    """A pipe table with the best rows in bold, and the notes below."""
+    heads = [column.heading.replace("\n", " ") for column in grid.columns]
+    lines = ["| " + " | ".join(heads) + " |"]
+    lines.append("|" + "|".join("---:" if column.right else "---" for column in grid.columns) + "|")
+    for index, cells in enumerate(grid.cells(grid.columns)):
+        shown = [cell.replace("|", "\\|") for cell in cells]
+        if index in grid.best:
+            shown = [f"**{cell}**" if cell else cell for cell in shown]
+        lines.append("| " + " | ".join(shown) + " |")
+    notes = "".join(f"\n{note}\n" for note in grid.notes)
+    return "\n".join(lines) + "\n" + notes
+
+
+def _as_table(grid: Grid, console: Console, every_column: bool) -> None:
+    columns = list(grid.columns)
+    hidden: list[Column] = []
+    if console.is_terminal and not every_column:
+        while len(columns) > 2 and _width(grid, columns) > console.width:
+            least = max(range(len(columns)), key=lambda i: (columns[i].rank, i))
+            if columns[least].rank == 0:
+                break
+            hidden.append(columns.pop(least))
+    if console.is_terminal:
+        _rich(grid, columns, console)
+    else:
+        console.file.write(as_text(grid, columns))
+    notes = list(grid.notes)
+    if hidden:
+        names = ", ".join(column.heading for column in reversed(hidden[-6:]))
+        more = f" and {len(hidden) - 6} more" if len(hidden) > 6 else ""
+        notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden: {names}{more} (--columns all)")
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _marked(grid: Grid, columns: Sequence[Column]) -> list[list[str]]:
+    """Cells, with a star behind the first cell of the best rows."""
+    cells = grid.cells(columns)
+    if grid.best:
+        for index, row in enumerate(cells):
+            row[0] += " *" if index in grid.best else "  "
+    return cells
+
+
+def _width(grid: Grid, columns: Sequence[Column]) -> int:
+    from rich.cells import cell_len
+
+    rows = [[column.heading for column in columns], *_marked(grid, columns)]
+    return sum(max(cell_len(row[i]) for row in rows) + 2 for i in range(len(columns)))
+
+
+def as_text(grid: Grid, columns: Sequence[Column]) -> str:
+    """Plain columns, nothing cut: what a pipe gets."""
+    from rich.cells import cell_len
+
+    rows = [[column.heading for column in columns], *_marked(grid, columns)]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(columns))]
+    lines = [grid.title] if grid.title else []
+    for row in rows:
+        padded = [
+            " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
+            for cell, column, width in zip(row, columns, widths, strict=True)
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _rich(grid: Grid, columns: Sequence[Column], console: Console) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=Text(grid.title) if grid.title else None, title_justify="left", pad_edge=False)
+    for column in columns:
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(Text(column.heading), justify=justify, overflow="fold")
+    for index, row in enumerate(_marked(grid, columns)):
+        style = "bold green" if index in grid.best else ""
+        table.add_row(*(Text(cell) for cell in row), style=style)
+    console.print(table)

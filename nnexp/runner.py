@@ -1,0 +1,214 @@
+"""Trains one experiment into one run folder: start, watch, interrupt, resume, finish."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from nnexp import __version__
+from nnexp.config.load import filled, fingerprint, load_data, to_yaml
+from nnexp.engine.loops import form
+from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
+from nnexp.errors import InputError
+from nnexp.store.folder import FORMAT, RunFolder
+from nnexp.store.runs import Run
+
+Watcher = Callable[[Trainer, Row | Tick], None]
+BEAT = 10.0
+"""Seconds between two signs of life."""
+
+
+def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[str, Any] | None = None) -> RunFolder:
+    """Make the folder of a new run; `label` says what differs from its siblings, `extra` goes into run.json."""
+    config = experiment.config
+    folder = RunFolder.create(root, config.name, label, config.seed)
+    plain = filled(config)
+    folder.write_config(to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers"))
+    record = {
+        "format": FORMAT,
+        "id": folder.id,
+        "name": config.name,
+        "label": label,
+        "seed": config.seed,
+        "status": "running",
+        "created": _now(),
+        "fingerprint": fingerprint(config, experiment.data.digest),
+        "data": experiment.data.digest,
+        "config": plain,
+        "columns": experiment.columns,
+        "higher_is_better": [c for c in _score_names(experiment) if experiment.higher_is_better(c)],
+        **(extra or {}),
+        **_surroundings(),
+    }
+    folder.write_record(record)
+    return folder
+
+
+def train(
+    experiment: Experiment,
+    folder: RunFolder,
+    record: dict[str, Any],
+    watch: Watcher = lambda trainer, event: None,
+    stop_asked: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Train, or go on from the folder's checkpoint. Returns the final record, which is also in run.json.
+
+    `watch` sees each event after it was written; when `stop_asked` says so, a checkpoint is written and the status is
+    `interrupted`. Any exception leaves the status `failed` with its text, and goes on to the caller.
+    """
+    import threadpoolctl
+
+    started = monotonic()
+    spent = record.get("wall_seconds") or 0.0
+    record |= {"status": "running", **_surroundings()}
+    folder.write_record(record)
+    try:
+        with threadpoolctl.threadpool_limits(experiment.config.threads, user_api="blas"), np.errstate(all="ignore"):
+            experiment.rehearse()
+            trainer = Trainer(experiment)
+            state = folder.read_checkpoint()
+            if state is not None:
+                _restore(trainer, state, folder)
+            folder.open_metrics(experiment.columns, trainer.epoch if state is not None else None)
+            record["parameters"] = trainer.network.size
+            stopped = _follow(trainer, folder, watch, stop_asked)
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        record |= {"status": status, "reason": reason, "wall_seconds": spent + monotonic() - started}
+        folder.write_record(record)
+        raise
+    finally:
+        folder.close()
+    record["wall_seconds"] = spent + monotonic() - started
+    record |= {"ended": _now(), "train_seconds": trainer.seconds, "epoch": max(trainer.epoch - 1, 0), "step": trainer.learner.t}
+    if stopped:
+        record |= {"status": "interrupted", "reason": f"interrupted at step {trainer.learner.t}"}
+        folder.write_record(record)
+        return record
+    outcome = trainer.outcome
+    assert outcome is not None
+    record |= {"status": outcome.status, "reason": outcome.reason, "epoch": outcome.epoch, "step": outcome.step, "final": outcome.final}
+    if outcome.status == "finished":
+        folder.write_model(_model(trainer))
+    folder.write_record(record)
+    folder.remove_checkpoint()
+    return record
+
+
+def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Callable[[], bool]) -> bool:
+    """Write rows and checkpoints as they come due. True when training was stopped on request."""
+    every = trainer.config.monitor.checkpoint
+    saved = beaten = monotonic()
+    for event in trainer.run():
+        if isinstance(event, Row):
+            folder.append(event.values)
+        watch(trainer, event)
+        if trainer.outcome is not None:
+            continue
+        if stop_asked():
+            folder.write_checkpoint(trainer.state())
+            return True
+        now = monotonic()
+        if now - saved >= every:
+            folder.write_checkpoint(trainer.state())
+            saved = beaten = monotonic()
+        if now - beaten >= BEAT:
+            folder.beat()
+            beaten = now
+    return False
+
+
+def reopen(run: Run) -> tuple[Experiment, RunFolder, dict[str, Any]]:
+    """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
+    if run.status in ("finished", "diverged"):
+        raise InputError(f"run {run.id} is {run.status}: there is nothing to resume; train it again with: nnexp train {run.path}/config.yaml")
+    if run.status == "running":
+        raise InputError(f"run {run.id} is still running (process {run.record.get('pid')})")
+    loaded = load_data(run.record["config"], str(run.path / "run.json"))
+    experiment = Experiment(loaded.config)
+    found = fingerprint(experiment.config, experiment.data.digest)
+    if found != run.record["fingerprint"]:
+        changed = "the data set" if experiment.data.digest != run.record.get("data") else "the configuration or nnexp's version"
+        raise InputError(f"run {run.id} cannot be resumed: {changed} has changed since it began")
+    return experiment, RunFolder(run.path), dict(run.record)
+
+
+def _restore(trainer: Trainer, state: dict[str, np.ndarray], folder: RunFolder) -> None:
+    try:
+        trainer.restore(state)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{folder.path / 'checkpoint.npz'} does not fit this run: {error}") from None
+
+
+def _model(trainer: Trainer) -> dict[str, np.ndarray]:
+    """The final parameters by name, with running statistics and fitted preprocessing: enough to predict with."""
+    arrays = dict(trainer.network.value)
+    arrays |= {f"running.{name}": array for name, array in trainer.network.running.items()}
+    data = trainer.experiment.data
+    for number, fitted in enumerate(data.fitted):
+        arrays[f"preprocessing{number}.shift"], arrays[f"preprocessing{number}.scale"] = fitted.shift, fitted.scale
+        if fitted.fill is not None:
+            arrays[f"preprocessing{number}.fill"] = fitted.fill
+    arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
+    return arrays
+
+
+def _score_names(experiment: Experiment) -> list[str]:
+    names = ["loss", *(metric.name for metric in experiment.metrics)]
+    return [f"{split}_{name}" for split in ("train", "validation", "test") for name in names]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _surroundings() -> dict[str, Any]:
+    """Versions, machine and process, for run.json."""
+    import numba
+
+    return {
+        "versions": {
+            "nnexp": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "numba": numba.__version__,
+        },
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "form": form(),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "command": sys.argv[1:],
+        "git": _commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor()
+
+
+def _commit() -> str | None:
+    """The commit of the git checkout that the working folder is in, read without running git."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        head = folder / ".git" / "HEAD"
+        if head.is_file():
+            text = head.read_text().strip()
+            if not text.startswith("ref: "):
+                return text
+            ref = folder / ".git" / text.removeprefix("ref: ")
+            return ref.read_text().strip() if ref.is_file() else None
+    return None

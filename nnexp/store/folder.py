@@ -1,0 +1,135 @@
+"""One run's folder: config.yaml, metrics.csv, run.json, model.npz, and checkpoint.npz while it can be resumed.
+
+Files that must be whole are written under a temporary name and renamed. Nothing is ever parsed out of the folder's name.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from nnexp.errors import InputError
+
+FORMAT = 1
+"""Version of run.json's layout."""
+
+
+class RunFolder:
+    """A folder that one process writes."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._metrics: IO[str] | None = None
+        self._columns: list[str] = []
+
+    @classmethod
+    def create(cls, root: Path, name: str, label: str, seed: int) -> RunFolder:
+        """A new folder <name>-<label>-s<seed>-<id> below `root`. Raises InputError where it cannot be written."""
+        while True:
+            run_id = secrets.token_hex(3)
+            stem = "-".join(part for part in (name, label[:60].strip("-._"), f"s{seed}", run_id) if part)
+            if not any(root.glob(f"*-{run_id}")):
+                break
+        path = root / stem
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise InputError(f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS") from None
+        return cls(path)
+
+    @property
+    def id(self) -> str:
+        """The folder's short id, for a new run's record."""
+        return self.path.name.rsplit("-", 1)[-1]
+
+    def write_config(self, text: str) -> None:
+        write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()))
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """run.json, whole or not at all. NaN and infinities become null."""
+        text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        write_whole(self.path / "run.json", lambda file: file.write(text.encode()))
+
+    def beat(self) -> None:
+        """Show that the run is alive."""
+        os.utime(self.path / "run.json")
+
+    def open_metrics(self, columns: list[str], before_epoch: int | None = None) -> None:
+        """Begin metrics.csv, or go on with it: then rows from `before_epoch` on are dropped first."""
+        path = self.path / "metrics.csv"
+        self._columns = columns
+        if before_epoch is not None and path.is_file():
+            lines = path.read_text().splitlines(keepends=True)
+            kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) < before_epoch]
+            write_whole(path, lambda file: file.write("".join([*lines[:1], *kept]).encode()))
+            self._metrics = path.open("a", newline="")
+            return
+        self._metrics = path.open("w", newline="")
+        self._write_row(columns)
+
+    def append(self, row: Mapping[str, float | int | None]) -> None:
+        """Add a row, every column of it, and flush. Numbers in full precision, nothing for None."""
+        self._write_row(["" if row[column] is None else repr(row[column]) for column in self._columns])
+
+    def _write_row(self, cells: list[str]) -> None:
+        assert self._metrics is not None
+        csv.writer(self._metrics, lineterminator="\n").writerow(cells)
+        self._metrics.flush()
+
+    def close(self) -> None:
+        if self._metrics is not None:
+            self._metrics.close()
+            self._metrics = None
+
+    def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
+        write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **state))
+
+    def read_checkpoint(self) -> dict[str, np.ndarray] | None:
+        """The last checkpoint, or None where there is none. Raises InputError where it is damaged."""
+        path = self.path / "checkpoint.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
+            raise InputError(f"{path} is damaged ({error}); delete it to start the run again") from None
+
+    def remove_checkpoint(self) -> None:
+        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+
+    def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
+        write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **arrays))
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
+    """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""What every member of a family promises, tested over all members and naming none."""

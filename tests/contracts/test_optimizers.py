@@ -1,0 +1,122 @@
+"""Optimizers: every one finds the bottom of a parabola, in both forms, and hides nothing."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+from nnexp.components.optimizers import Optimizer
+from nnexp.engine import loops
+from tests.forms import built, each_form
+from tests.variants import each
+
+CURVATURE = np.array([1.0, 4.0])
+
+
+class Follower:
+    """Parameters that an optimizer moves by the gradients it is given."""
+
+    def __init__(self, optimizer: Optimizer, θ: np.ndarray, form: str, lr: float | None = None):
+        start = optimizer.start()
+        self.optimizer, self.θ, self.t = optimizer, θ.copy(), 0
+        self.lr = optimizer.lr if lr is None else lr
+        self.state = [np.full_like(θ, start.get(name, 0.0)) for name in optimizer.slots]
+        self.c = np.zeros(len(optimizer.coefficients(1.0, 1)), θ.dtype)
+        self.update = built(form, "update", type(optimizer).rule, len(self.state), len(self.c))
+
+    def step(self, g: np.ndarray) -> None:
+        self.t += 1
+        self.c[:] = self.optimizer.coefficients(self.lr, self.t)
+        self.update(self.θ, g.astype(self.θ.dtype), *self.state, self.c)
+
+
+@each_form
+@each("optimizer", Optimizer)
+def test_solves_a_parabola(optimizer: Optimizer, form: str) -> None:
+    start = np.array([1.0, -2.0])
+    left = []
+    for lr in (0.01, 0.03, 0.1, 0.3):
+        follower = Follower(optimizer, start, form, lr)
+        for _ in range(2000):
+            follower.step(CURVATURE * follower.θ)
+        left.append(float(CURVATURE @ follower.θ**2))
+    assert min(left) < 1e-4 * float(CURVATURE @ start**2), left
+
+
+@each_form
+@each("optimizer", Optimizer)
+def test_begins_against_the_gradient(optimizer: Optimizer, form: str) -> None:
+    g = np.array([3.0, -3.0, 1e-3, -1e-3])
+    follower = Follower(optimizer, np.zeros(4), form)
+    follower.step(g)
+    np.testing.assert_array_equal(np.sign(follower.θ), -np.sign(g))
+
+
+@each("optimizer", Optimizer)
+def test_twenty_steps_in_both_forms(optimizer: Optimizer) -> None:
+    start = np.random.default_rng(0).normal(size=50)
+    fused, plain = (Follower(optimizer, start, form) for form in loops.FORMS)
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        g = rng.normal(size=50)
+        fused.step(g)
+        plain.step(g)
+    np.testing.assert_allclose(fused.θ, plain.θ, rtol=1e-12, atol=1e-14)
+    for a, b in zip(fused.state, plain.state, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    assert (np.abs(fused.θ - start) > 0).all()
+
+
+@each_form
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each("optimizer", Optimizer)
+def test_zero_and_tiny_gradients_do_no_harm(optimizer: Optimizer, dtype: str, form: str) -> None:
+    # In float32 the square of 1e-30 is 0: what divides by its root must not divide by 0.
+    follower = Follower(optimizer, np.ones(3, dtype), form)
+    for g in ([0.0, 1e-30, -1e-30], [0.0, 0.0, 0.0]):
+        follower.step(np.array(g))
+    assert follower.θ[0] == 1
+    assert np.isfinite(follower.θ).all()
+    assert all(np.isfinite(state).all() for state in follower.state)
+    assert {array.dtype for array in (follower.θ, *follower.state)} == {np.dtype(dtype)}
+
+
+@each_form
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@each("optimizer", Optimizer)
+def test_a_spoiled_gradient_is_seen_where_it_is(optimizer: Optimizer, bad: float, form: str) -> None:
+    follower = Follower(optimizer, np.ones(3), form)
+    with np.errstate(invalid="ignore"):
+        follower.step(np.array([1.0, bad, 1.0]))
+    assert np.isfinite(follower.θ).tolist() == [True, False, True]
+
+
+@each("optimizer", Optimizer)
+def test_rule_takes_and_returns_its_slots(optimizer: Optimizer) -> None:
+    rule, slots = type(optimizer).rule, list(optimizer.slots)
+    assert list(inspect.signature(rule).parameters) == ["θ", "g", *slots, "c"]
+    new = rule(np.ones(2), np.ones(2), *(np.ones(2) for _ in slots), optimizer.coefficients(0.1, 1))
+    assert (len(new) if isinstance(new, tuple) else 1) == 1 + len(slots)
+    assert set(optimizer.start()) <= set(slots)
+
+
+@each("optimizer", Optimizer)
+def test_learning_rate_zero_stands_still(optimizer: Optimizer) -> None:
+    follower = Follower(optimizer, np.ones(2), "numpy", lr=0.0)
+    for _ in range(3):
+        follower.step(CURVATURE)
+    np.testing.assert_array_equal(follower.θ, 1)
+
+
+@each("optimizer", Optimizer)
+def test_steps_grow_with_the_learning_rate(optimizer: Optimizer) -> None:
+    # With the same gradients the way from the start is proportional to the rate.
+    ways = []
+    for lr in (0.01, 0.02):
+        follower = Follower(optimizer, np.zeros(2), "numpy", lr)
+        for g in (1.0, -0.5, 2.0):
+            follower.step(g * CURVATURE)
+        ways.append(follower.θ)
+    np.testing.assert_allclose(ways[1], 2 * ways[0], rtol=1e-12)

@@ -1,0 +1,286 @@
+"""Data: disjoint, complete and stratified splits; preprocessing that saw only training; whole epochs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import chain
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import ConfigDict
+
+from nnexp.components.base import members
+from nnexp.components.batching import FullBatch, MiniBatch
+from nnexp.components.datasets import Dataset, Table
+from nnexp.components.preprocessing import Preprocessing
+from nnexp.engine import data as module
+from nnexp.engine.data import Batches, prepare, split_indices
+from nnexp.engine.streams import stream
+from nnexp.errors import Misfit
+from tests.variants import each, variants
+
+
+class Given(Dataset):
+    """Examples that a test hands over; not a member, since it has no name."""
+
+    model_config = ConfigDict(allow_inf_nan=True)
+
+    x: list[list[float]]
+    t: list[float]
+    classes: tuple[str, ...] | None = None
+
+    def load(self, rng: np.random.Generator) -> Table:
+        kind = float if self.classes is None else int
+        features = tuple(f"x{i}" for i in range(len(self.x[0])))
+        return Table(np.array(self.x), np.array(self.t, kind), features, self.classes)
+
+
+def table(sizes: list[int]) -> Table:
+    """Classes of the given sizes."""
+    t = np.repeat(np.arange(len(sizes)), sizes)
+    return Table(np.arange(float(len(t)))[:, None], t, ("x",), tuple(map(str, range(len(sizes)))))
+
+
+# -- splits ----------------------------------------------------------------------------------------
+
+Shares = st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)).filter(lambda shares: sum(shares) < 0.99)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(sizes=st.lists(st.integers(1, 60), min_size=2, max_size=8), shares=Shares)
+@example(sizes=[74, 22, 53], shares=(0.01, 0.38))  # an example of class 1 was in both training and test
+def test_splits_are_disjoint_complete_and_stratified(sizes: list[int], shares: tuple[float, float]) -> None:
+    validation, test = shares
+    whole = table(sizes)
+    parts = split_indices(whole, validation, test, np.random.default_rng(0))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(whole.t)))
+    for c, size in enumerate(sizes):
+        trained, held, tested = (int(np.sum(whole.t[part] == c)) for part in parts)
+        assert trained >= 1
+        assert abs(tested - test * size) <= 1 + 1e-6
+        assert abs(trained - (1 - test - validation) * size) <= 1 + 1e-6
+        assert abs(held - validation * size) < 2
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(n=st.integers(10, 500), shares=Shares)
+def test_splits_of_a_real_target(n: int, shares: tuple[float, float]) -> None:
+    validation, test = shares
+    parts = split_indices(
+        Table(np.zeros((n, 1)), np.zeros(n), ("x",), None), validation, test, np.random.default_rng(0)
+    )
+    assert sorted(np.concatenate(parts).tolist()) == list(range(n))
+    assert len(parts[2]) == round(n * test)
+    assert abs(len(parts[1]) - n * validation) <= 1
+
+
+def test_sizes_of_the_splits_by_hand() -> None:
+    # 10 + 20 + 30 examples at 20 % and 20 %: 2 + 4 + 6 each.
+    whole = table([10, 20, 30])
+    train, held, tested = (
+        Counter(whole.t[p].tolist()) for p in split_indices(whole, 0.2, 0.2, np.random.default_rng(0))
+    )
+    assert held == tested == {0: 2, 1: 4, 2: 6}
+    assert train == {0: 6, 1: 12, 2: 18}
+
+
+def test_splits_are_shuffled_by_their_stream() -> None:
+    whole = table([50, 50])
+    first, again, other = (split_indices(whole, 0.2, 0.2, stream(seed, "split")) for seed in (1, 1, 2))
+    for a, b, c in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert set(a.tolist()) != set(c.tolist())
+        assert a.tolist() != sorted(a.tolist())
+
+
+@each("dataset", Dataset)
+def test_every_data_set_prepares(dataset: Dataset) -> None:
+    one = prepare(dataset, 0, "float32")
+    loaded = dataset.load(stream(0, "data"))
+    assert sum(len(one.split(name)) for name in module.SPLITS) == len(loaded.t)
+    for name in module.SPLITS:
+        split = one.split(name)
+        assert split.x.dtype == np.float32
+        assert split.x.flags.c_contiguous
+        assert np.isfinite(split.x).all()
+    if one.classes is not None:
+        assert set(one.train.t.tolist()) == set(range(len(one.classes)))
+        for name, share in (("validation", dataset.validation), ("test", dataset.test)):
+            whole, part = Counter(loaded.t.tolist()), Counter(one.split(name).t.tolist())
+            assert all(abs(part[c] - share * whole[c]) <= 1 for c in whole)
+
+
+# -- preprocessing ---------------------------------------------------------------------------------
+
+
+@each("step", Preprocessing)
+def test_preprocessing_sees_only_the_training_split(step: Preprocessing) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, (50, 2))
+    dataset = Given(x=x.tolist(), t=[0.0] * 50, preprocessing=(step,))
+    before = prepare(dataset, 0, "float64")
+    train, *others = split_indices(dataset.load(rng), 0.2, 0.2, stream(0, "split"))
+    for part in others:
+        x[part] = 1e6 * rng.normal(size=(len(part), 2))
+    after = prepare(Given(x=x.tolist(), t=[0.0] * 50, preprocessing=(step,)), 0, "float64")
+    np.testing.assert_array_equal(before.train.x, after.train.x)
+    assert not np.allclose(before.test.x, after.test.x)
+    np.testing.assert_array_equal(after.train.x, step.fit(x[train])(x[train]))
+    np.testing.assert_array_equal(after.test.x, step.fit(x[train])(x[others[1]]))
+
+
+@each("step", Preprocessing)
+def test_constant_features(step: Preprocessing) -> None:
+    for constant in (0.0, 1.0, 0.1, 1e8 + 0.1, -1e-300):
+        x = np.column_stack([np.full(50, constant), np.arange(50.0)])
+        one = prepare(Given(x=x.tolist(), t=[0.0] * 50, preprocessing=(step,)), 0, "float64")
+        for name in module.SPLITS:
+            values = one.split(name).x
+            assert np.isfinite(values).all()
+            assert np.ptp(values[:, 0]) == 0
+            assert abs(values[0, 0]) <= max(2, abs(constant))
+
+
+def test_steps_come_in_the_order_of_the_list() -> None:
+    x = np.random.default_rng(1).normal(3, 2, (50, 2))
+    kinds = members(Preprocessing)
+    steps = (kinds["standardize"](), kinds["minmax"]())
+    one = prepare(Given(x=x.tolist(), t=[0.0] * 50, preprocessing=steps), 0, "float64")
+    assert one.train.x.min() == pytest.approx(0, abs=1e-12)
+    assert one.train.x.max() == pytest.approx(1)
+    one = prepare(Given(x=x.tolist(), t=[0.0] * 50, preprocessing=steps[::-1]), 0, "float64")
+    np.testing.assert_allclose(one.train.x.mean(axis=0), 0, atol=1e-12)
+
+
+def test_missing_values_are_named_or_filled() -> None:
+    x = np.arange(40.0).reshape(20, 2)
+    x[3, 1] = np.nan
+    with pytest.raises(Misfit, match="missing in 'x1'"):
+        prepare(Given(x=x.tolist(), t=[0.0] * 20, preprocessing=()), 0, "float64")
+    filled = prepare(
+        Given(x=x.tolist(), t=[0.0] * 20, preprocessing=(members(Preprocessing)["impute"](),)), 0, "float64"
+    )
+    assert all(np.isfinite(filled.split(name).x).all() for name in module.SPLITS)
+
+
+def test_real_targets_are_scaled_by_the_training_split() -> None:
+    dataset = members(Dataset)["diabetes"]
+    one = prepare(dataset(), 0, "float64")
+    assert one.target_shift == pytest.approx(one.train.t.mean())
+    assert one.target_scale == pytest.approx(one.train.t.std())
+    plain = prepare(dataset(scale_target=False), 0, "float64")
+    assert (plain.target_shift, plain.target_scale) == (0.0, 1.0)
+
+
+def test_digest_is_of_the_data_alone() -> None:
+    x, t = np.arange(40.0).reshape(20, 2), [0.0, 1.0] * 10
+    digest = prepare(Given(x=x.tolist(), t=t), 0, "float64").digest
+    for seed, precision, step in (
+        (1, "float64", ()),
+        (0, "float32", ()),
+        (0, "float64", tuple(variants(Preprocessing)[:1])),
+    ):
+        assert prepare(Given(x=x.tolist(), t=t, preprocessing=step), seed, precision).digest == digest
+    other = x.copy()
+    other[7, 1] += 1e-9
+    assert prepare(Given(x=other.tolist(), t=t), 0, "float64").digest != digest
+    assert prepare(Given(x=x.tolist(), t=[*t[:-1], 2.0]), 0, "float64").digest != digest
+
+
+def test_precision_is_only_rounding() -> None:
+    dataset = members(Dataset)["moons"](n=50)
+    single, double = (prepare(dataset, 0, precision) for precision in ("float32", "float64"))
+    np.testing.assert_array_equal(single.train.x, double.train.x.astype(np.float32))
+
+
+# -- batches ---------------------------------------------------------------------------------------
+
+
+def batches(n: int, window: int | None = None, **fields: object) -> Batches:
+    """Batches of n examples that carry their own number."""
+    x = np.arange(float(n))[:, None].repeat(2, axis=1)
+    one = Batches(x, np.arange(n), MiniBatch(**fields), seed=0)  # type: ignore[arg-type]
+    assert window is None or one.window == window
+    return one
+
+
+def seen(one: Batches, epoch: int, start: int = 0) -> list[list[int]]:
+    """The examples of each batch of an epoch; checks that inputs and targets belong together."""
+    found = []
+    for x, t in one.epoch(epoch, start):
+        np.testing.assert_array_equal(x[:, 0], t)
+        np.testing.assert_array_equal(x[:, 1], t)
+        found.append(t.tolist())
+    return found
+
+
+@pytest.fixture(params=[1, 2, 3, 1000])
+def window(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many batches of 4 examples with 2 features are gathered at once."""
+    monkeypatch.setattr(module, "WINDOW", request.param * 4 * 2 * 8)
+    return request.param
+
+
+@pytest.mark.parametrize("n", [4, 5, 7, 8, 9, 23, 24])
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
+    one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
+    for epoch in (1, 2):
+        found = seen(one, epoch)
+        assert len(found) == one.steps == one.batching.steps(n)
+        assert [len(batch) for batch in found[:-1]] == [4] * (one.steps - 1)
+        examples = list(chain(*found))
+        assert len(set(examples)) == len(examples) == (n // 4 * 4 if drop_last else n)
+        assert set(examples) <= set(range(n))
+
+
+@pytest.mark.parametrize("n", [4, 23, 24])
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+def test_an_epoch_goes_on_at_any_batch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
+    one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
+    whole = seen(one, 2)
+    for start in range(one.steps + 1):
+        assert (
+            seen(batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last), 2, start) == whole[start:]
+        )
+
+
+def test_the_window_does_not_change_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = seen(batches(23, size=4), 1)
+    monkeypatch.setattr(module, "WINDOW", 1)
+    assert seen(batches(23, window=1, size=4), 1) == expected
+
+
+def test_shuffle_says_when_the_order_changes() -> None:
+    orders = {
+        shuffle: [list(chain(*seen(batches(30, size=4, shuffle=shuffle), epoch))) for epoch in (1, 2, 3)]
+        for shuffle in ("epoch", "once", "never")
+    }
+    assert orders["never"] == [list(range(30))] * 3
+    first, second, third = orders["once"]
+    assert first == second == third != list(range(30))
+    assert len({tuple(order) for order in orders["epoch"]}) == 3
+    assert all(order != list(range(30)) for order in orders["epoch"])
+
+
+def test_the_batch_size_does_not_change_the_order() -> None:
+    fours, sevens = (list(chain(*seen(batches(30, size=size), 1))) for size in (4, 7))
+    assert fours == sevens
+
+
+def test_a_full_batch_is_all_examples() -> None:
+    x = np.arange(10.0)[:, None]
+    ((found, t),) = Batches(x, np.arange(10), FullBatch(), seed=0).epoch(1)
+    assert sorted(found[:, 0].tolist()) == sorted(t.tolist()) == list(range(10))
+
+
+def test_orders_are_uniform() -> None:
+    # Over 2000 epochs each of 5 examples comes first 400 times, give or take 5 standard deviations of 18.
+    one = batches(5, size=1)
+    counts = Counter(int(one.order(epoch)[0]) for epoch in range(1, 2001))
+    assert all(abs(count - 400) < 90 for count in counts.values())
+    assert len(counts) == 5

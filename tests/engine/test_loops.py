@@ -1,0 +1,267 @@
+"""Loops: the fused form computes what the NumPy form does, for every loop and every formula it can take."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnexp.components.activations import Activation
+from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
+from nnexp.components.normalizations import Normalization, StandardizingNormalization
+from nnexp.components.optimizers import Optimizer
+from nnexp.components.regularizers import Noise, Penalty, Regularizer
+from nnexp.engine import loops
+from tests.forms import BUILDERS, built
+from tests.variants import described, variants
+
+B, O = 7, 5
+Case = tuple[str, tuple[Any, ...], tuple[Any, ...]]
+"""What it is a case of, the formulas, and the arrays that the loop is called with."""
+
+
+class Source:
+    """Random arrays in one precision."""
+
+    def __init__(self, dtype: str):
+        self.dtype, self.rng = np.dtype(dtype), np.random.default_rng(11)
+
+    def normal(self, *shape: int) -> np.ndarray:
+        return self.rng.normal(0, 2, shape).astype(self.dtype)
+
+    def positive(self, *shape: int) -> np.ndarray:
+        return self.rng.uniform(0.1, 2, shape).astype(self.dtype)
+
+    def empty(self, *shape: int) -> np.ndarray:
+        return np.full(shape, np.nan, self.dtype)
+
+    def c(self, *numbers: float) -> np.ndarray:
+        return np.array(numbers or (0.0,), self.dtype)
+
+
+def optimizers(s: Source) -> Iterator[Case]:
+    for one in variants(Optimizer):
+        state = [s.positive(B * O) for _ in one.slots]
+        for t in (1, 20):
+            c = one.coefficients(one.lr, t)
+            arrays = (s.normal(B * O), s.normal(B * O), *state, s.c(*c))
+            yield described(one), (type(one).rule, len(state), len(c)), arrays
+
+
+def penalties(s: Source) -> Iterator[Case]:
+    for one in variants(Regularizer):
+        if isinstance(one, Penalty):
+            w = s.normal(B * O)
+            w[3] = 0
+            yield described(one), (type(one).slope,), (w, s.normal(B * O), s.c(0.3))
+
+
+def noises(s: Source) -> Iterator[Case]:
+    for one in variants(Regularizer):
+        if isinstance(one, Noise):
+            c, u = one.coefficients(), s.rng.random((B, O), s.dtype)
+            yield described(one), (type(one).mask, len(c)), (u, s.normal(B, O), s.empty(B, O), s.c(*c))
+
+
+def activation_arrays(one: Activation, s: Source) -> tuple[np.ndarray, ...]:
+    """z, y and e as they are before the backward pass; z is no more where the slope does not read it."""
+    z, c = s.normal(B, O), one.coefficients()
+    z[0, 0] = 0
+    e = np.empty_like(z)
+    one.transcend(z, e)
+    e = e if one.transcends else z
+    y = e if type(one).value is None else np.array(type(one).value(z, e, c), s.dtype)
+    return z, y, e
+
+
+def applied(s: Source) -> Iterator[Case]:
+    for one in variants(Activation):
+        if type(one).value is not None:
+            z, _, e = activation_arrays(one, s)
+            c = one.coefficients()
+            yield described(one), (type(one).value, len(c)), (z, e, s.empty(B, O), s.c(*c))
+
+
+def applied_with_bias(s: Source) -> Iterator[Case]:
+    for one in variants(Activation):
+        if type(one).value is not None and not one.transcends:
+            c = one.coefficients()
+            arrays = (s.normal(B, O), s.normal(O), s.empty(B, O), s.c(*c))
+            yield described(one), (type(one).value, len(c)), arrays
+
+
+def applied_backward(s: Source) -> Iterator[Case]:
+    for one in variants(Activation):
+        z, y, e = activation_arrays(one, s)
+        c = one.coefficients()
+        arrays = (z, y, e, s.normal(B, O), s.empty(O), s.c(*c))
+        yield described(one), (type(one).slope, len(c)), arrays
+
+
+def biases(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(B, O), s.normal(O))
+
+
+def sums(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(B, O), s.empty(O))
+
+
+def elementwise_losses(s: Source) -> Iterator[Case]:
+    for one in variants(Loss):
+        if isinstance(one, ElementwiseLoss):
+            z, t = s.normal(B, O), s.rng.integers(0, 2, (B, O)).astype(s.dtype)
+            z[0, 0] = t[0, 0]
+            yield described(one), (type(one).value, type(one).slope), (z, t, s.empty(B, O))
+
+
+def shifts(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(B, O), np.arange(B) % O, s.empty(B, O), s.empty(B))
+    yield "one class", (), (s.normal(B, 1), np.zeros(B, int), s.empty(B, 1), s.empty(B))
+
+
+def softmax_losses(s: Source) -> Iterator[Case]:
+    for one in variants(Loss):
+        if isinstance(one, SoftmaxLoss):
+            t, e, at_t = np.arange(B) % O, s.empty(B, O), s.empty(B)
+            built("numpy", "softmax_shift")(s.normal(B, O), t, e, at_t)
+            yield described(one), (type(one).value, type(one).slope), (np.exp(e), at_t, t, s.empty(B, O))
+
+
+def standardizing() -> Iterator[StandardizingNormalization]:
+    yield from (one for one in variants(Normalization) if isinstance(one, StandardizingNormalization))
+
+
+def normalized(s: Source) -> Iterator[Case]:
+    for one in standardizing():
+        n = O if one.over == "batch" else B
+        arrays = [s.normal(B, O), s.empty(B, O), s.empty(B, O), s.positive(O), s.normal(O)]
+        statistics = [s.empty(n), s.empty(n), s.empty(n), s.dtype.type(one.eps)]
+        yield described(one), (type(one).standard, one.over), (*arrays, *statistics)
+
+
+def normalized_with_given(s: Source) -> Iterator[Case]:
+    for one in standardizing():
+        arrays = (s.normal(B, O), s.empty(B, O), s.positive(O), s.normal(O), s.normal(O), s.positive(O))
+        yield described(one), (type(one).standard,), arrays
+
+
+def normalized_backward(s: Source) -> Iterator[Case]:
+    for one in standardizing():
+        n = O if one.over == "batch" else B
+        arrays = [s.normal(B, O), s.normal(B, O), s.positive(O), s.positive(n)]
+        scratch = [s.empty(O), s.empty(O), s.empty(n), s.empty(n)]
+        yield described(one), (type(one).backward, one.over), (*arrays, *scratch)
+
+
+CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
+    "update": optimizers,
+    "penalty": penalties,
+    "noise": noises,
+    "apply": applied,
+    "apply_biased": applied_with_bias,
+    "apply_backward": applied_backward,
+    "add_bias": biases,
+    "column_sums": sums,
+    "elementwise_loss": elementwise_losses,
+    "softmax_shift": shifts,
+    "softmax_loss": softmax_losses,
+    "normalize": normalized,
+    "normalize_given": normalized_with_given,
+    "normalize_backward": normalized_backward,
+}
+
+
+def test_every_loop_has_cases() -> None:
+    assert set(CASES) == set(BUILDERS)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float64", 1e-12), ("float32", 1e-5)])
+@pytest.mark.parametrize("name", CASES)
+def test_the_forms_agree(name: str, dtype: str, rtol: float) -> None:
+    count = 0
+    for what, formulas, arrays in CASES[name](Source(dtype)):
+        count += 1
+        results = {}
+        for form in loops.FORMS:
+            given = [a.copy() if isinstance(a, np.ndarray) else a for a in arrays]
+            value = built(form, name, *formulas)(*given)
+            results[form] = [*given, 0.0 if value is None else value]
+        for fused, plain in zip(results["fused"], results["numpy"], strict=True):
+            assert np.asarray(fused).dtype == np.asarray(plain).dtype, what
+            assert np.isfinite(fused).all(), what
+            # A sum of terms that cancel is exact to its terms' size.
+            atol = rtol * np.abs(plain).max()
+            np.testing.assert_allclose(fused, plain, rtol=rtol, atol=atol, err_msg=what)
+        written = [not np.array_equal(a, b) for a, b in zip(arrays, results["fused"], strict=False)]
+        assert any(written), what
+    assert count
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["apply", "apply_biased"])
+def test_output_may_lie_over_input(name: str, dtype: str) -> None:
+    for what, formulas, arrays in CASES[name](Source(dtype)):
+        for form in loops.FORMS:
+            z, second, y, c = (a.copy() for a in arrays)
+            loop = built(form, name, *formulas)
+            loop(z.copy(), second, y, c)
+            loop(z, second, z, c)
+            np.testing.assert_array_equal(z, y, err_msg=f"{what} {form}")
+
+
+def test_an_edited_formula_has_another_stamp() -> None:
+    # The stamp keeps numba from running a compiled formula in its old form.
+    def formula(a: float, b: float) -> float:
+        return a + 2 * b
+
+    def other_number(a: float, b: float) -> float:
+        return a + 3 * b
+
+    def other_sign(a: float, b: float) -> float:
+        return a - 2 * b
+
+    stamps = [loops.stamp_of(f) for f in (formula, other_number, other_sign)]
+    assert len(set(stamps)) == 3
+
+    def renamed(a: float, b: float) -> float:
+        return a + 2 * b
+
+    assert loops.stamp_of(renamed) == stamps[0]
+
+
+def test_form_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text, expected in (("numpy", True), ("fused", False), ("", False)):
+        monkeypatch.setenv("NNEXP_FORM", text)
+        assert loops.plain() == expected
+    monkeypatch.delenv("NNEXP_FORM")
+    assert not loops.plain()
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    # Else each run compiles anew and the cache grows for ever.
+    script = (
+        "from tests.engine.test_loops import CASES, Source\n"
+        "from tests.forms import built\n"
+        "for name, cases in CASES.items():\n"
+        "    _, formulas, arrays = next(cases(Source('float32')))\n"
+        "    loop = built('fused', name, *formulas)\n"
+        "    loop(*arrays)\n"
+        "    print(name, sum(loop.stats.cache_misses.values()))\n"
+    )
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    misses = []
+    for _ in range(2):
+        command = [sys.executable, "-c", script]
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        misses.append(dict(line.split() for line in result.stdout.splitlines()))
+    assert misses == [dict.fromkeys(CASES, "1"), dict.fromkeys(CASES, "0")]

@@ -1,0 +1,246 @@
+"""Networks: the gradient of everything together, what stands where, and what evaluation leaves out."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from nnexp.components.activations import Activation, Linear
+from nnexp.components.base import members
+from nnexp.components.initializers import Initializer
+from nnexp.components.losses import Loss, Mse
+from nnexp.components.normalizations import NoNormalization, Normalization
+from nnexp.components.optimizers import Optimizer
+from nnexp.components.regularizers import Noise, Penalty, Regularizer
+from nnexp.engine.learner import Learner
+from nnexp.engine.network import Network
+from tests.derivatives import check
+from tests.forms import each_form, running
+from tests.tasks import task
+from tests.variants import described, each, variants
+
+FLOAT64 = np.dtype("float64")
+NOISES = [one for one in variants(Regularizer) if isinstance(one, Noise)]
+PENALTIES = [one for one in variants(Regularizer) if isinstance(one, Penalty)]
+
+
+def learner(
+    activation: Activation,
+    normalization: Normalization,
+    loss: Loss,
+    outputs: int,
+    noises: tuple[Noise, ...] = (),
+    penalties: tuple[Penalty, ...] = (),
+    dtype: str = "float64",
+    optimizer: Optimizer | None = None,
+) -> Learner:
+    """A 3-5-4-O network with parameters of order 1, none of them at a special value."""
+    rng = np.random.default_rng(3)
+    optimizer = optimizer or next(iter(members(Optimizer).values()))()
+    network = Network(3, (5, 4), outputs, activation, normalization, noises, np.dtype(dtype), rng)
+    network.θ[:] = rng.normal(0, 0.7, network.size)
+    return Learner(network, loss, optimizer, penalties)
+
+
+def check_gradient(one: Learner, x: np.ndarray, t: np.ndarray, penalties: tuple[Penalty, ...] = ()) -> None:
+    """The learner's gradient against central differences of loss + penalties, with the noise held still."""
+    network, rng = one.network, one.network.noise_rng
+    start = rng.bit_generator.state
+    one.gradient(x, t)
+    passed, stage = network.over(len(x), training=True), one.loss_over(len(x))
+
+    def probe() -> tuple[float, np.ndarray]:
+        rng.bit_generator.state = start
+        z = passed.forward(x)
+        value = stage(z, t) + sum(p.value(network.θ[: network.weights]) for p in penalties)
+        distance = z - t if t.shape == z.shape else z
+        kinked = (*network._buffers[True].arrays, distance, network.θ)
+        return value, np.sign(np.concatenate([array.ravel() for array in kinked]))
+
+    check(network.g, network.θ, probe)
+
+
+@each_form
+@each("normalization", Normalization)
+@each("activation", Activation)
+def test_gradient(activation: Activation, normalization: Normalization, form: str) -> None:
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    with running(form):
+        for cls in members(Loss).values():
+            one = task(cls(), 6)
+            check_gradient(learner(activation, normalization, cls(), one.outputs), x, one.encoded)
+
+
+@each_form
+@each("normalization", Normalization)
+@pytest.mark.parametrize("noise", NOISES, ids=described)
+def test_gradient_with_noise_and_penalties(noise: Noise, normalization: Normalization, form: str) -> None:
+    x = np.random.default_rng(1).normal(size=(6, 3))
+    with running(form):
+        for activation, loss in product(variants(Activation), (cls() for cls in members(Loss).values())):
+            one = task(loss, 6)
+            # Penalties of the loss's own size: a wrong one cannot hide.
+            penalties = tuple(type(p)(strength=0.3) for p in PENALTIES)
+            learning = learner(activation, normalization, loss, one.outputs, (noise,), penalties)
+            check_gradient(learning, x, one.encoded, penalties)
+
+
+@each_form
+def test_gradient_of_a_linear_model_and_of_a_deep_one(form: str) -> None:
+    rng = np.random.default_rng(2)
+    x, loss = rng.normal(size=(5, 3)), next(iter(members(Loss).values()))()
+    one = task(loss, 5)
+    with running(form):
+        for widths in ((), (1,), (3, 3, 3, 3)):
+            network = Network(3, widths, one.outputs, Linear(), NoNormalization(), (), FLOAT64, rng)
+            network.θ[:] = rng.normal(0, 0.7, network.size)
+            optimizer = next(iter(members(Optimizer).values()))()
+            check_gradient(Learner(network, loss, optimizer, ()), x, one.encoded)
+
+
+def test_one_vector_holds_all_parameters_weights_first() -> None:
+    network = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
+    assert network.size == (3 + 1) * 5 + (5 + 1) * 4 + (4 + 1) * 2
+    assert network.weights == 3 * 5 + 5 * 4 + 4 * 2
+    covered = np.zeros(network.size, int)
+    for parameter in network.parameters:
+        assert np.shares_memory(network.value[parameter.name], network.θ)
+        assert np.shares_memory(network.gradient[parameter.name], network.g)
+        covered[parameter.offset : parameter.offset + parameter.size] += 1
+        assert parameter.is_weight == (parameter.offset < network.weights)
+    assert (covered == 1).all()
+
+
+@each("normalization", Normalization)
+def test_places_do_not_overlap(normalization: Normalization) -> None:
+    network = Network(3, (5, 4), 2, Linear(), normalization, (), FLOAT64)
+    for number, parameter in enumerate(network.parameters):
+        network.value[parameter.name][:] = number
+    for number, parameter in enumerate(network.parameters):
+        assert (network.value[parameter.name] == number).all()
+    assert sum(p.size for p in network.parameters) == network.size == len(network.θ)
+
+
+@each_form
+@each("normalization", Normalization)
+@each("activation", Activation)
+def test_batch_sizes_share_memory_and_do_not_disturb(
+    activation: Activation, normalization: Normalization, form: str
+) -> None:
+    # An epoch's smaller last batch uses the first rows of the same buffers.
+    loss = next(iter(members(Loss).values()))()
+    x, one = np.random.default_rng(4).normal(size=(7, 3)), task(loss, 7)
+    with running(form):
+        shared = learner(activation, normalization, loss, one.outputs)
+        shared.gradient(x, one.encoded)
+        memory = shared.network.buffer_bytes
+        shared.gradient(x[:3], one.encoded[:3])
+        small = shared.network.g.copy()
+        assert shared.network.buffer_bytes == memory
+        shared.gradient(x, one.encoded)
+        large = shared.network.g.copy()
+        for rows, found in ((3, small), (7, large)):
+            alone = learner(activation, normalization, loss, one.outputs)
+            alone.gradient(x[:rows], one.encoded[:rows])
+            np.testing.assert_array_equal(found, alone.network.g)
+
+
+@each("normalization", Normalization)
+@pytest.mark.parametrize("noise", NOISES, ids=described)
+def test_evaluation_is_without_noise_and_changes_nothing(noise: Noise, normalization: Normalization) -> None:
+    x = np.random.default_rng(5).normal(size=(6, 3))
+    noisy = learner(Linear(), normalization, Mse(), 2, (noise,))
+    plain = learner(Linear(), normalization, Mse(), 2)
+    noisy.network.θ[:] = plain.network.θ
+    state = noisy.network.noise_rng.bit_generator.state
+    before = [array.copy() for array in (noisy.network.θ, *noisy.network.running.values())]
+    first = noisy.outputs(x)
+    np.testing.assert_array_equal(first, noisy.outputs(x))
+    np.testing.assert_array_equal(first, plain.outputs(x))
+    assert noisy.network.noise_rng.bit_generator.state == state
+    for old, new in zip(before, (noisy.network.θ, *noisy.network.running.values()), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@each("normalization", Normalization)
+@each("activation", Activation)
+def test_evaluation_in_chunks_is_row_by_row(activation: Activation, normalization: Normalization) -> None:
+    x = np.random.default_rng(6).normal(size=(7, 3))
+    one = learner(activation, normalization, Mse(), 2)
+    whole = one.outputs(x)
+    np.testing.assert_allclose(one.outputs(x, chunk=3), whole, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(one.outputs(x, chunk=1), whole, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("noise", NOISES, ids=described)
+def test_noise_keeps_the_expectation(noise: Noise) -> None:
+    # In a network without non-linearity the mean over many masks is the output without noise.
+    x, draws = np.ones((1000, 3)), 40
+    one = learner(Linear(), NoNormalization(), Mse(), 2, (noise,))
+    noisy = np.stack([one.network.over(1000, training=True).forward(x).copy() for _ in range(draws)])
+    expected, error = one.outputs(x[:1])[0], noisy.std(axis=(0, 1)) / (1000 * draws) ** 0.5
+    assert (error > 0).all()
+    assert (np.abs(noisy.mean(axis=(0, 1)) - expected) < 5 * error).all()
+
+
+@each("initializer", Initializer)
+def test_initialization_draws_weights_and_sets_the_rest(initializer: Initializer) -> None:
+    normalizing = [one for one in variants(Normalization) if one.normalizes]
+    for normalization in normalizing:
+        network = Network(3, (5, 4), 2, Linear(), normalization, (), FLOAT64)
+        network.initialize(initializer, seed=1)
+        again = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
+        again.initialize(initializer, seed=1)
+        for name, value in network.value.items():
+            if name.endswith("weight"):
+                np.testing.assert_array_equal(value, again.value[name])
+            else:
+                expected = {"bias": initializer.bias, "gamma": 1.0, "beta": 0.0}[name.split(".")[1]]
+                assert (value == expected).all()
+
+
+@each("initializer", Initializer)
+def test_both_precisions_start_at_the_same_point(initializer: Initializer) -> None:
+    double = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
+    single = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), np.dtype("float32"))
+    for network in (double, single):
+        network.initialize(initializer, seed=2)
+    np.testing.assert_array_equal(single.θ, double.θ.astype("float32"))
+
+
+@each_form
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@each("normalization", Normalization)
+@each("activation", Activation)
+def test_one_precision_everywhere(
+    activation: Activation, normalization: Normalization, dtype: str, form: str
+) -> None:
+    loss = next(iter(members(Loss).values()))()
+    one = task(loss, 6, dtype)
+    x = np.random.default_rng(7).normal(size=(6, 3)).astype(dtype)
+    penalties = tuple(PENALTIES)
+    with running(form):
+        for cls in members(Optimizer).values():
+            learning = learner(
+                activation, normalization, loss, one.outputs, tuple(NOISES), penalties, dtype, cls()
+            )
+            learning.step(x, one.encoded, 0.01)
+            z = learning.outputs(x)
+            network = learning.network
+            arrays = [network.θ, network.g, z, learning._c]
+            arrays += [*network.running.values(), *learning.slots.values()]
+            for training in (True, False):
+                arrays += network._buffers[training].arrays
+            for passed in (*network._passes.values(), learning.loss_over(6)):
+                for stage in getattr(passed, "stages", [passed]):
+                    arrays += [value for value in vars(stage).values() if isinstance(value, np.ndarray)]
+            assert {str(array.dtype) for array in arrays} == {dtype}
+
+
+def test_the_first_layer_computes_no_input_gradient() -> None:
+    network = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
+    passed = network.over(6, training=True)
+    linear = [stage for stage in passed.stages if hasattr(stage, "dx")]
+    assert [None if stage.dx is None else stage.dx.shape for stage in linear] == [None, (6, 5), (6, 4)]

@@ -1,0 +1,426 @@
+"""The trainer: the same numbers again, from any step on, and an honest end."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnexp.components.activations import Activation
+from nnexp.components.base import members
+from nnexp.components.losses import Loss, Mse
+from nnexp.components.normalizations import Normalization
+from nnexp.components.optimizers import Optimizer
+from nnexp.components.regularizers import Regularizer
+from nnexp.components.schedules import Schedule
+from nnexp.config.load import filled
+from nnexp.config.schema import ExperimentConfig
+from nnexp.engine import trainer as module
+from nnexp.engine.learner import Learner
+from nnexp.engine.network import Network
+from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
+from tests.small import RUN, arrays, rows, trained, trainer, without_seconds
+from tests.variants import described, each, each_member, variants
+
+EVERYTHING: dict[str, Any] = {
+    "optimizer": "adam",
+    "normalization": "batch",
+    "regularization": ({"name": "dropout", "rate": 0.3}, "l2", "l1"),
+    "schedule": {"name": "cosine", "per": "step"},
+    "stop": {"epochs": 5, "patience": 1, "metric": "batch_loss"},
+}
+"""All that has a state: moments, running statistics, noise, the best epoch so far."""
+
+
+# -- the same again --------------------------------------------------------------------------------
+
+
+def test_same_seed_same_numbers() -> None:
+    one, other = trainer(**EVERYTHING), trainer(**EVERYTHING)
+    assert rows(one) == rows(other)
+    assert arrays(one) == arrays(other)
+    assert one.outcome == other.outcome
+
+
+def test_other_seed_other_numbers() -> None:
+    assert rows(trainer(seed=1)) != rows(trainer(seed=2))
+
+
+def test_same_numbers_in_another_process() -> None:
+    one = trainer(**EVERYTHING)
+    found = rows(one)
+    script = (
+        "import json, sys; from nnexp.config.load import load_data; from nnexp.engine.trainer import *;"
+        "one = Trainer(Experiment(load_data(json.loads(sys.argv[1]), 'test').config));"
+        "rows = [event.values for event in one.run() if isinstance(event, Row)];"
+        "print(json.dumps([rows, one.network.θ.tobytes().hex()]))"
+    )
+    command = [sys.executable, "-c", script, json.dumps(filled(one.config))]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    there, parameters = json.loads(result.stdout)
+    assert [{k: v for k, v in row.items() if k != "seconds"} for row in there] == found
+    assert parameters == one.network.θ.tobytes().hex()
+
+
+@each_member("cls", Optimizer)
+def test_the_optimizer_changes_nothing_else(cls: type[Optimizer]) -> None:
+    default, other = trainer(), trainer(optimizer={"name": cls.label(), "lr": 0.123})
+    for split in ("train", "validation", "test"):
+        mine, theirs = (one.experiment.data.split(split) for one in (default, other))
+        np.testing.assert_array_equal(mine.x, theirs.x)
+        np.testing.assert_array_equal(mine.t, theirs.t)
+    np.testing.assert_array_equal(default.network.θ, other.network.θ)
+    for epoch in (1, 2):
+        np.testing.assert_array_equal(default.batches.order(epoch), other.batches.order(epoch))
+    assert default.noise_rng.bit_generator.state == other.noise_rng.bit_generator.state
+
+
+# -- going on later --------------------------------------------------------------------------------
+
+
+def saved(one: Trainer) -> dict[str, np.ndarray]:
+    """The state as it comes back from a file."""
+    file = io.BytesIO()
+    np.savez(file, **one.state())
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as loaded:
+        return dict(loaded)
+
+
+def resumes_alike(one: Trainer) -> int:
+    """Stop at every event, go on in a new trainer: the rest must be the same. Returns the stops."""
+    events, states = [], [saved(one)]
+    for event in one.run():
+        events.append(repr(without_seconds(event)) if isinstance(event, Row) else event)
+        if one.outcome is None:
+            states.append(saved(one))
+    assert sum(isinstance(event, Tick) for event in events) >= one.learner.t - 1
+    for done, state in enumerate(states):
+        again = Trainer(one.experiment)
+        again.restore(state)
+        rest = [repr(without_seconds(event)) if isinstance(event, Row) else event for event in again.run()]
+        assert rest == events[done:], f"after {done} events"
+        assert arrays(again) == arrays(one)
+        assert again.outcome == one.outcome
+        assert {k: v.tobytes() for k, v in again.best.items()} == {
+            k: v.tobytes() for k, v in one.best.items()
+        }
+    return len(states)
+
+
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+@pytest.mark.parametrize(("every", "patience"), [(1, 1), (1, 9), (2, 2), (2, 9)])
+def test_resumes_at_any_step(
+    every: int, patience: int, shuffle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    changes = {
+        "batch": {"name": "mini", "size": 8, "shuffle": shuffle},
+        "stop": {**EVERYTHING["stop"], "patience": patience},
+        "monitor": {"every": every},
+        "precision": "float64",
+    }
+    one = trainer(**{**EVERYTHING, **changes})
+    resumes_alike(one)
+    assert one.learner.t == 25 or patience < 9
+
+
+def test_resumes_with_a_small_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    monkeypatch.setattr("nnexp.engine.data.WINDOW", 2 * 8 * 2 * 4)
+    one = trainer(**EVERYTHING)
+    assert one.batches.window == 2
+    resumes_alike(one)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 7, 13])
+def test_resumes_to_a_number_of_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    one = trainer(**{**EVERYTHING, "stop": {"epochs": 10, "steps": steps}})
+    resumes_alike(one)
+    assert one.learner.t == steps
+
+
+def test_resumes_to_the_same_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    one = trainer(loss="mse", optimizer={"name": "sgd", "lr": 1e2}, activation="linear")
+    with np.errstate(all="ignore"):
+        assert resumes_alike(one) > 2
+    assert one.outcome is not None
+    assert one.outcome.status == "diverged"
+
+
+def test_refuses_the_state_of_another_network() -> None:
+    state = trainer().state()
+    with pytest.raises(ValueError, match="parameters has"):
+        trainer(architecture={"name": "mlp", "hidden": (7,)}).restore(state)
+
+
+# -- how it ends -----------------------------------------------------------------------------------
+
+
+def test_rows_of_an_uneventful_run() -> None:
+    one = trainer(monitor={"every": 3})
+    found = rows(one)
+    assert [row["epoch"] for row in found] == [0, 3, 4]
+    assert [row["step"] for row in found] == [0, 15, 20]
+    assert found[0]["batch_loss"] is None
+    assert [*found[0], "seconds"] == one.experiment.columns
+    assert one.outcome is not None
+    assert (one.outcome.status, one.outcome.epoch, one.outcome.step) == ("finished", 4, 20)
+    for name, value in found[-1].items():
+        if name.startswith(("train_", "validation_")):
+            assert one.outcome.final[name] == value
+    assert "test_loss" in one.outcome.final
+
+
+@pytest.mark.parametrize("steps", [1, 4, 5, 6, 20, 21])
+def test_steps_are_exact(steps: int) -> None:
+    one = trainer(stop={"epochs": 4, "steps": steps})
+    found = rows(one)
+    expected = min(steps, 20)
+    assert one.learner.t == expected
+    assert one.outcome is not None
+    assert (one.outcome.status, one.outcome.step) == ("finished", expected)
+    assert found[-1]["step"] == expected
+    assert found[-1]["epoch"] == one.outcome.epoch == -(-expected // 5)
+
+
+def test_batch_loss_is_the_mean_over_the_examples() -> None:
+    # At learning rate 0 the parameters stay: the mean over an epoch's batches, the smaller last one weighing
+    # less, is the loss of the training split.
+    for row in rows(trainer(optimizer={"name": "sgd", "lr": 0.0}, precision="float64"))[1:]:
+        assert row["batch_loss"] == pytest.approx(row["train_loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize("activation", variants(Activation), ids=described)
+@each("normalization", Normalization)
+def test_divergence_is_an_outcome(activation: Activation, normalization: Normalization) -> None:
+    one = trainer(
+        optimizer={"name": "sgd", "lr": 1e30},
+        loss="mse",
+        activation=activation.model_dump(),
+        normalization=normalization.model_dump(),
+    )
+    found = rows(one)
+    assert one.outcome is not None
+    assert one.outcome.status == "diverged"
+    assert f"at step {one.learner.t}" in one.outcome.reason
+    assert one.outcome.step == one.learner.t <= 20
+    assert one.outcome.epoch == -(-one.learner.t // 5)
+    assert one.outcome.final == {}
+    assert found[0]["epoch"] == 0
+
+
+def test_early_stopping_restores_the_best() -> None:
+    # A rate that grows tenfold each epoch spoils what was learned.
+    spoiling = {
+        "optimizer": {"name": "sgd", "lr": 0.05},
+        "schedule": {"name": "step", "size": 1, "gamma": 10.0},
+        "normalization": "batch",
+        "activation": "tanh",
+    }
+    one = trainer(**spoiling, stop={"epochs": 30, "patience": 2})
+    found = rows(one)
+    best = min(range(len(found)), key=lambda i: found[i]["validation_loss"])
+    assert one.outcome is not None
+    assert len(found) == best + 3
+    assert one.outcome.epoch == best + 2
+    assert one.best_epoch == best
+    assert one.outcome.final["validation_loss"] == found[best]["validation_loss"]
+    assert one.outcome.final["train_loss"] == found[best]["train_loss"]
+    until_best = trained(**spoiling, stop={"epochs": 30, "steps": best * 5})
+    assert one.network.θ.tobytes() == until_best.network.θ.tobytes()
+    for name, array in one.network.running.items():
+        assert array.tobytes() == until_best.network.running[name].tobytes()
+    kept = trained(**spoiling, stop={"epochs": 30, "patience": 2, "restore_best": False})
+    assert kept.outcome is not None
+    assert kept.outcome.final["train_loss"] == found[-1]["train_loss"]
+
+
+def test_early_stopping_knows_what_is_better() -> None:
+    # A metric that rises: the best epoch is the first with the highest value, not the untrained one.
+    rising = {"optimizer": {"name": "adam", "lr": 0.02}}
+    one = trainer(**rising, stop={"epochs": 40, "patience": 10, "metric": "validation_accuracy"})
+    found = rows(one)
+    accuracies = [row["validation_accuracy"] for row in found]
+    assert one.best_epoch == accuracies.index(max(accuracies)) > 0
+    assert accuracies[0] < max(accuracies)
+    assert one.outcome is not None
+    assert one.outcome.final["validation_accuracy"] == max(accuracies)
+
+
+def test_min_delta_is_what_counts_as_better() -> None:
+    one = trainer(stop={"epochs": 10, "patience": 2, "min_delta": 100.0})
+    assert [row["epoch"] for row in rows(one)] == [0, 1, 2]
+    assert one.best_epoch == 0
+
+
+def test_patience_on_an_unknown_column() -> None:
+    with pytest.raises(Unfit, match=r"stop\.metric: 'validation_loss' is not logged"):
+        trainer(dataset={"name": "moons", "n": 60, "validation": 0.0}, stop={"patience": 1})
+
+
+@pytest.mark.parametrize(
+    ("batch", "where"),
+    [
+        ("single", "normalization"),
+        ({"name": "mini", "size": 7}, "batch"),
+        ({"name": "mini", "size": 1}, "normalization"),
+    ],
+)
+def test_batch_statistics_need_two_examples(batch: Any, where: str) -> None:
+    with pytest.raises(Unfit) as raised:
+        trainer(normalization="batch", batch=batch)
+    assert [misfit.path for misfit in raised.value.misfits] == [where]
+
+
+# -- learning rates --------------------------------------------------------------------------------
+
+
+@each("schedule", Schedule)
+def test_the_rate_that_is_logged_is_the_rate_that_was_used(schedule: Schedule) -> None:
+    one = trainer(optimizer={"name": "sgd", "lr": 0.1}, schedule=schedule.model_dump())
+    used, step = [], one.learner.step
+    one.learner.step = lambda x, t, lr: (used.append(lr), step(x, t, lr))[1]  # type: ignore[method-assign]
+    found = rows(one)
+    assert used[0] == found[0]["lr"] == 0.1
+    assert [row["lr"] for row in found[1:]] == [used[row["step"] - 1] for row in found[1:]]
+    if schedule.per == "epoch":
+        assert all(len(set(used[i : i + 5])) == 1 for i in range(0, 20, 5))
+
+
+# -- theorems --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_equal_units_stay_equal(precision: str) -> None:
+    # Units with the same weights get the same gradient: without a random start they never part.
+    for initializer in ("zeros", {"name": "constant", "value": 0.3}):
+        for cls in members(Optimizer).values():
+            one = trained(
+                initialization=initializer, optimizer=cls.label(), precision=precision, activation="tanh"
+            )
+            first, second, out = (
+                one.network.value[f"{name}.weight"] for name in ("hidden1", "hidden2", "output")
+            )
+            assert (first == first[:, :1]).all()
+            assert (second == second[:1, :1]).all()
+            assert (out == out[:1]).all()
+            assert np.ptp(one.network.value["output.bias"]) > 0
+
+
+def test_gradient_descent_on_a_linear_model_finds_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    t = x @ [1.0, -2.0, 3.0] + 0.5 + rng.normal(size=40)
+    kind = {cls.label(): cls for cls in members(Activation).values()}["linear"]
+    network = Network(3, (), 1, kind(), members(Normalization)["none"](), (), np.dtype("float64"))
+    learner = Learner(network, Mse(), members(Optimizer)["sgd"](), ())
+    for _ in range(1000):
+        learner.step(x, t[:, None], 0.2)
+    expected, *_ = np.linalg.lstsq(np.column_stack([x, np.ones(40)]), t, rcond=None)
+    np.testing.assert_allclose(network.value["output.weight"][:, 0], expected[:3], rtol=1e-10)
+    np.testing.assert_allclose(network.value["output.bias"], expected[3:], rtol=1e-10)
+
+
+@each_member("cls", Loss)
+def test_every_loss_trains(cls: type[Loss]) -> None:
+    found = rows(trainer(loss=cls.label(), optimizer={"name": "adam", "lr": 0.02}, stop=30))
+    assert found[-1]["train_loss"] < 0.6 * found[0]["train_loss"]
+    assert found[-1]["train_accuracy"] > 0.8
+
+
+def test_a_penalty_is_not_in_the_reported_loss() -> None:
+    still = {"optimizer": {"name": "sgd", "lr": 0.0}, "stop": 1}
+    plain = rows(trainer(**still))
+    for cls in members(Regularizer).values():
+        found = rows(trainer(**still, regularization=cls.label()))
+        assert [row["train_loss"] for row in found] == [row["train_loss"] for row in plain]
+
+
+# -- memory and precision --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
+@each_member("cls", Activation)
+def test_steps_allocate_nothing_large(cls: type[Activation], normalization: str) -> None:
+    one = trainer(
+        dataset={"name": "digits", "validation": 0.0, "test": 0.5},
+        architecture={"name": "mlp", "hidden": (256, 128)},
+        batch={"name": "mini", "size": 32},
+        activation=cls.label(),
+        normalization=normalization,
+        regularization=("dropout", "l2"),
+    )
+    batches = one.batches.epoch(1)
+    for _ in range(2):
+        one.learner.step(*next(batches), 0.01)
+    tracemalloc.start()
+    try:
+        for _ in range(5):
+            one.learner.step(*next(batches), 0.01)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    smallest = 32 * 128 * 4  # the activations of one layer
+    assert peak < smallest / 2
+
+
+@each_member("cls", Optimizer)
+def test_optimizers_allocate_nothing_large(cls: type[Optimizer]) -> None:
+    one = trainer(architecture={"name": "mlp", "hidden": (256, 128)}, optimizer=cls.label())
+    batches = one.batches.epoch(1)
+    one.learner.step(*next(batches), 0.01)
+    tracemalloc.start()
+    try:
+        one.learner.step(*next(batches), 0.01)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < one.network.θ.nbytes / 10
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_one_precision_from_data_to_state(precision: str) -> None:
+    for changes in ({**RUN, **EVERYTHING}, {"dataset": "diabetes", "stop": 1}):
+        one = trained(**{**changes, "precision": precision})
+        data = one.experiment.data
+        found = [data.train.x, data.validation.x, data.test.x, one.batches.x, one.batches.x_window]
+        found += [one.network.θ, one.network.g, *one._arrays().values(), *one.best.values()]
+        found += [array for array in one.encoded.values() if array.dtype.kind == "f"]
+        found += [a for training in (True, False) for a in one.network._buffers[training].arrays]
+        assert {str(array.dtype) for array in found} == {precision}
+
+
+def test_rehearsal_changes_nothing() -> None:
+    rehearsed = trainer(**EVERYTHING)
+    rehearsed.experiment.rehearse()
+    assert rows(rehearsed) == rows(trainer(**EVERYTHING))
+
+
+def test_a_real_target_is_scored_in_its_own_units() -> None:
+    one = trainer(dataset="diabetes", stop=2)
+    data = one.experiment.data
+    rows(one)
+    assert one.outcome is not None
+    z = one.learner.outputs(data.test.x)[:, 0].astype(float)
+    missed = data.test.t - (z * data.target_scale + data.target_shift)
+    assert one.outcome.final["test_rmse"] == pytest.approx(np.sqrt(np.mean(missed**2)), rel=1e-9)
+    scaled = np.sqrt(one.outcome.final["test_loss"]) * data.target_scale
+    assert one.outcome.final["test_rmse"] == pytest.approx(scaled, rel=1e-4)
+
+
+def test_the_loss_is_filled_by_the_kind_of_target() -> None:
+    for dataset in ("iris", "diabetes"):
+        config = ExperimentConfig.model_validate({"dataset": dataset})
+        assert config.loss is None
+        experiment = Experiment(config)
+        assert experiment.config.loss == experiment.loss
+        assert experiment.loss.outputs(experiment.n_classes) == (3 if dataset == "iris" else 1)

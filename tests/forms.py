@@ -1,0 +1,39 @@
+"""The two forms of every loop, fused and NumPy, for tests that compare them or run under each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pytest
+
+from nnexp.engine import loops
+
+BUILDERS: dict[str, Callable[..., Any]] = {
+    name: builder.__wrapped__
+    for name, builder in vars(loops).items()
+    if hasattr(builder, "__wrapped__") and not name.startswith("_")
+}
+"""The functions of nnexp.engine.loops that build a loop, by name, without their cache."""
+
+_CACHED = {form: {name: cache(builder) for name, builder in BUILDERS.items()} for form in loops.FORMS}
+
+each_form = pytest.mark.parametrize("form", loops.FORMS)
+
+
+@contextmanager
+def running(form: str) -> Iterator[None]:
+    """Inside, the engine builds its loops in this form, whatever was built and cached before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NNEXP_FORM", form)
+        for name, builder in _CACHED[form].items():
+            patch.setattr(loops, name, builder)
+        yield
+
+
+def built(form: str, name: str, *formulas: Any) -> Callable[..., Any]:
+    """One loop in one form."""
+    with running(form):
+        return _CACHED[form][name](*formulas)

@@ -1,0 +1,589 @@
+"""Has PyTorch compute, in float64, the numbers that test_trajectories.py holds nnexp to.
+
+Run by hand, never by the tests, in an environment of its own (nnexp is not imported):
+
+    pip install "torch==2.13.0+cpu" numpy --extra-index-url https://download.pytorch.org/whl/cpu
+    python tests/golden/make_trajectories.py
+
+Each case has a `component`, as a configuration would write it, and a `torch` text: the very expression
+that was evaluated here to make its numbers. Inputs are rounded to a few digits and stored beside the results.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: F401 (the texts below use it)
+
+FOLDER = Path(__file__).parent
+STEPS = 60
+KEPT = sorted({1, 2, 3, 4, 5, *range(10, STEPS + 1, 10)})
+"""Steps after which the parameters are stored."""
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def text_of(value: Any, indent: str = "") -> str:
+    """JSON with one line for each list of numbers; floats in full (their shortest exact form)."""
+    inner = indent + "  "
+    if isinstance(value, dict) and indent and not any(isinstance(v, (dict, list)) for v in value.values()):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, dict):
+        rows = [f"{inner}{json.dumps(k, ensure_ascii=False)}: {text_of(v, inner)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(rows) + "\n" + indent + "}"
+    if isinstance(value, list) and any(isinstance(v, (dict, list)) for v in value):
+        return "[\n" + ",\n".join(inner + text_of(v, inner) for v in value) + "\n" + indent + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def write(name: str, **content: Any) -> None:
+    path = FOLDER / f"{name}.json"
+    head = {"made_by": "make_trajectories.py", "torch_version": torch.__version__}
+    path.write_text(text_of(head | content) + "\n", encoding="utf-8")
+    json.loads(path.read_text(encoding="utf-8"))
+    print(f"{path.name}: {len(content['cases'])} cases, {path.stat().st_size / 1000:.0f} kB")
+
+
+def short(array: np.ndarray, digits: int = 6) -> list[Any]:
+    """An input as a list of numbers of a few digits."""
+    return np.vectorize(lambda v: float(f"{v:.{digits}g}"))(array).tolist()
+
+
+def exact(tensor: torch.Tensor) -> Any:
+    return tensor.detach().tolist()
+
+
+def leaf(values: Any) -> torch.Tensor:
+    return torch.tensor(values, dtype=torch.float64, requires_grad=True)
+
+
+# -- optimizers and penalties ----------------------------------------------------------------------
+
+OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    ({"name": "momentum", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9)"),
+    ({"name": "momentum", "lr": 0.05, "momentum": 0.0}, "torch.optim.SGD(groups, lr=0.05, momentum=0.0)"),
+    (
+        {"name": "momentum", "lr": 0.05, "momentum": 0.5, "dampening": 0.3},
+        "torch.optim.SGD(groups, lr=0.05, momentum=0.5, dampening=0.3)",
+    ),
+    (
+        {"name": "momentum", "lr": 0.05, "momentum": 0.99, "dampening": 0.99},
+        "torch.optim.SGD(groups, lr=0.05, momentum=0.99, dampening=0.99)",
+    ),
+    ({"name": "nag", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True)"),
+    (
+        {"name": "nag", "lr": 0.01, "momentum": 0.99},
+        "torch.optim.SGD(groups, lr=0.01, momentum=0.99, nesterov=True)",
+    ),
+    ({"name": "adagrad"}, "torch.optim.Adagrad(groups)"),
+    (
+        {"name": "adagrad", "lr": 0.1, "initial_accumulator": 0.1, "eps": 1e-3},
+        "torch.optim.Adagrad(groups, lr=0.1, initial_accumulator_value=0.1, eps=1e-3)",
+    ),
+    ({"name": "rmsprop"}, "torch.optim.RMSprop(groups)"),
+    (
+        {"name": "rmsprop", "lr": 0.001, "alpha": 0.9, "eps": 1e-6},
+        "torch.optim.RMSprop(groups, lr=0.001, alpha=0.9, eps=1e-6)",
+    ),
+    (
+        {"name": "rmsprop", "lr": 0.05, "alpha": 0.0, "eps": 0.1},
+        "torch.optim.RMSprop(groups, lr=0.05, alpha=0.0, eps=0.1)",
+    ),
+    ({"name": "adadelta"}, "torch.optim.Adadelta(groups)"),
+    (
+        {"name": "adadelta", "lr": 0.5, "rho": 0.95, "eps": 1e-8},
+        "torch.optim.Adadelta(groups, lr=0.5, rho=0.95, eps=1e-8)",
+    ),
+    ({"name": "adam"}, "torch.optim.Adam(groups)"),
+    (
+        {"name": "adam", "lr": 0.01, "beta1": 0.5, "beta2": 0.9, "eps": 1e-4},
+        "torch.optim.Adam(groups, lr=0.01, betas=(0.5, 0.9), eps=1e-4)",
+    ),
+    (
+        {"name": "adam", "lr": 0.05, "beta1": 0.95, "beta2": 0.98, "eps": 1e-12},
+        "torch.optim.Adam(groups, lr=0.05, betas=(0.95, 0.98), eps=1e-12)",
+    ),
+    (
+        {"name": "adam", "lr": 0.01, "beta1": 0.0, "beta2": 0.0},
+        "torch.optim.Adam(groups, lr=0.01, betas=(0.0, 0.0))",
+    ),
+    (
+        {"name": "adam", "lr": 0.01, "bias_correction": False},
+        "without_correction(torch.optim.Adam(groups, lr=0.01))",
+    ),
+    (
+        {"name": "adam", "lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 1e-3, "bias_correction": False},
+        "without_correction(torch.optim.Adam(groups, lr=0.01, betas=(0.8, 0.95), eps=1e-3))",
+    ),
+]
+
+SCHEDULED: list[tuple[dict[str, Any], str]] = [
+    ({"name": "sgd"}, "torch.optim.SGD(groups)"),
+    ({"name": "momentum"}, "torch.optim.SGD(groups, momentum=0.9)"),
+    ({"name": "nag"}, "torch.optim.SGD(groups, momentum=0.9, nesterov=True)"),
+    ({"name": "adagrad"}, "torch.optim.Adagrad(groups)"),
+    ({"name": "rmsprop"}, "torch.optim.RMSprop(groups)"),
+    ({"name": "adadelta"}, "torch.optim.Adadelta(groups)"),
+    ({"name": "adam"}, "torch.optim.Adam(groups)"),
+]
+
+PENALTIES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"name": "l2", "strength": 0.1}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    (
+        {"name": "l2", "strength": 0.1},
+        {"name": "momentum", "lr": 0.05, "dampening": 0.2},
+        "torch.optim.SGD(groups, lr=0.05, momentum=0.9, dampening=0.2)",
+    ),
+    ({"name": "l2", "strength": 0.01}, {"name": "adam", "lr": 0.01}, "torch.optim.Adam(groups, lr=0.01)"),
+    ({"name": "l2", "strength": 2.0}, {"name": "adam", "lr": 0.05}, "torch.optim.Adam(groups, lr=0.05)"),
+    ({"name": "l1", "strength": 0.1}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    ({"name": "l1", "strength": 0.01}, {"name": "adam", "lr": 0.01}, "torch.optim.Adam(groups, lr=0.01)"),
+]
+
+
+def without_correction(adam: torch.optim.Adam) -> torch.optim.Adam:
+    """Adam without bias correction, by a rate and an ε of each step that undo it.
+
+    η m / (√v + ε) = (η c₁/√c₂) m̂ / (√v̂ + ε/√c₂)  where  m̂ = m/c₁, v̂ = v/c₂, c = 1 - βᵗ.
+    """
+    t = 0
+    given = [(group["lr"], group["eps"]) for group in adam.param_groups]
+
+    def before(*_: Any) -> None:
+        nonlocal t
+        t += 1
+        for group, (lr, eps) in zip(adam.param_groups, given, strict=True):
+            c1, c2 = (1 - beta**t for beta in group["betas"])
+            group["lr"], group["eps"] = lr * c1 / c2**0.5, eps / c2**0.5
+
+    adam.register_step_pre_hook(before)
+    return adam
+
+
+def gradients() -> tuple[list[float], list[list[float]]]:
+    """Where twelve parameters start, and their gradients at each step: easy, zero, tiny and huge."""
+    rng = np.random.default_rng(20)
+    t = np.arange(STEPS)
+    start = {
+        "normal": (0.5, rng.normal(size=STEPS)),
+        "small": (-0.25, 1e-3 * rng.normal(size=STEPS)),
+        "always 0": (0.75, np.zeros(STEPS)),
+        "sparse": (1.5, np.where(t % 7 == 3, rng.normal(size=STEPS), 0.0)),
+        "1e-12": (0.0, np.full(STEPS, 1e-12)),
+        "1e6": (0.0, 1e6 * rng.normal(size=STEPS)),
+        "alternating": (-1.0, np.where(t % 2, 1.0, -1.0)),
+        "1e-12 with 1e6 in between": (0.0, np.where(t % 20 == 9, 1e6, 1e-12)),
+        "constant": (2.3, np.full(STEPS, 0.5)),
+        "growing": (0.0, 1e-6 * 1.5**t),
+        "shrinking": (0.0, -(0.7**t)),
+        "0 at first": (-0.5, np.where(t < 10, 0.0, rng.normal(size=STEPS))),
+    }
+    return [s for s, _ in start.values()], short(np.array([g for _, g in start.values()]).T)
+
+
+START, GRADIENTS = gradients()
+RATES = [round(0.1 * (1 - t / 40) ** 2, 6) if t != 30 else 0.5 for t in range(STEPS)]
+"""A rate that falls to 0, jumps once and rises again."""
+
+
+def trajectory(text: str, rates: list[float] | None, penalty: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The parameters after some steps. The last of the twelve is a bias: penalties do not touch it."""
+    weights, bias = leaf(START[:-1]), leaf(START[-1:])
+    l1 = penalty["strength"] if penalty and penalty["name"] == "l1" else 0.0
+    l2 = penalty["strength"] if penalty and penalty["name"] == "l2" else 0.0
+    groups = [{"params": [weights], "weight_decay": l2}, {"params": [bias]}]
+    optimizer = eval(text, globals(), {"groups": groups})
+    after = {}
+    for t, g in enumerate(GRADIENTS, 1):
+        if rates is not None:
+            for group in optimizer.param_groups:
+                group["lr"] = rates[t - 1]
+        optimizer.zero_grad()
+        g = torch.tensor(g)
+        loss = g[:-1] @ weights + g[-1:] @ bias
+        if l1:
+            loss = loss + l1 * weights.abs().sum()
+        loss.backward()
+        optimizer.step()
+        if t in KEPT:
+            after[str(t)] = exact(torch.cat([weights, bias]))
+    return after
+
+
+def spelled(component: dict[str, Any]) -> str:
+    """A case's name: the component's and its fields."""
+    return " ".join([component["name"], *(f"{k}={v}" for k, v in component.items() if k != "name")])
+
+
+def optimizers() -> None:
+    cases = {
+        spelled(c): {"component": c, "torch": text, "scheduled": False, "after": trajectory(text, None)}
+        for c, text in OPTIMIZERS
+    } | {
+        f"{spelled(c)} scheduled": {
+            "component": c,
+            "torch": text,
+            "scheduled": True,
+            "after": trajectory(text, RATES),
+        }
+        for c, text in SCHEDULED
+    }
+    write("optimizers", start=START, rates=RATES, gradients=GRADIENTS, cases=cases)
+
+
+def penalties() -> None:
+    cases = {}
+    for penalty, optimizer, text in PENALTIES:
+        what = f" with weight_decay={penalty['strength']}" if penalty["name"] == "l2" else " on loss + λ Σ|w|"
+        cases[f"{spelled(penalty)}, {spelled(optimizer)}"] = {
+            "component": penalty,
+            "optimizer": optimizer,
+            "torch": text + what,
+            "after": trajectory(text, None, penalty),
+        }
+    write("penalties", start=START, gradients=GRADIENTS, cases=cases)
+
+
+# -- activations -----------------------------------------------------------------------------------
+
+GRID = [0.0, 1e-8, -1e-8, 0.5, -0.5, 3.0, -3.0, 20.0, -20.0, 20.5, -20.5, 50.0, -50.0, 1000.0, -1000.0]
+
+ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "linear"}, "z * 1"),
+    ({"name": "sigmoid"}, "torch.sigmoid(z)"),
+    ({"name": "tanh"}, "torch.tanh(z)"),
+    ({"name": "relu"}, "F.relu(z)"),
+    ({"name": "leaky_relu"}, "F.leaky_relu(z)"),
+    ({"name": "leaky_relu", "negative_slope": 0.3}, "F.leaky_relu(z, 0.3)"),
+    ({"name": "leaky_relu", "negative_slope": 1.5}, "F.leaky_relu(z, 1.5)"),
+    ({"name": "elu"}, "F.elu(z)"),
+    ({"name": "elu", "alpha": 0.2}, "F.elu(z, 0.2)"),
+    ({"name": "elu", "alpha": 3.0}, "F.elu(z, 3.0)"),
+    ({"name": "softplus"}, "F.softplus(z)"),
+    ({"name": "softplus"}, "F.softplus(z, threshold=700.0)"),
+    ({"name": "swish"}, "F.silu(z)"),
+    ({"name": "swish", "beta": 0.3}, "z * torch.sigmoid(0.3 * z)"),
+    ({"name": "swish", "beta": 2.5}, "z * torch.sigmoid(2.5 * z)"),
+]
+
+
+def activations() -> None:
+    cases = {}
+    for component, text in ACTIVATIONS:
+        z = leaf(GRID)
+        y = eval(text, globals(), {"z": z})
+        y.sum().backward()
+        cases[text] = {"component": component, "torch": text, "value": exact(y), "slope": exact(z.grad)}
+    write("activations", z=GRID, cases=cases)
+
+
+# -- losses ----------------------------------------------------------------------------------------
+
+LOGITS = {
+    "ordinary": ([[0.3, -1.2, 2.0], [0.0, 0.0, 0.0], [-0.7, 0.4, 0.1], [5.0, -3.0, 1.5]], [2, 0, 0, 1]),
+    "extreme": (
+        [
+            [1000.0, -1000.0, 0.0],
+            [-1000.0, -1000.0, -1000.0],
+            [1e-8, -1e-8, 0.0],
+            [40.0, 0.0, -40.0],
+            [1e4, 1e4, 0.0],
+        ],
+        [1, 2, 0, 0, 2],
+    ),
+    "confident": ([[30.0, 0.0, 0.0]], [0]),
+    "confident and wrong": ([[30.0, 0.0, 0.0]], [1]),
+}
+LOGIT = {
+    "ordinary": ([[0.3], [-1.2], [2.0], [0.0], [0.0]], [1, 0, 0, 1, 0]),
+    "extreme": ([[1000.0], [1000.0], [-1000.0], [-1000.0], [1e-8], [40.0], [-40.0]], [0, 1, 0, 1, 1, 1, 0]),
+    "confident": ([[30.0]], [1]),
+    "confident and wrong": ([[-30.0]], [1]),
+}
+REAL = {
+    "ordinary": ([[0.3], [-1.2], [2.0], [0.25]], [0.5, -1.0, -2.0, 0.25]),
+    "extreme": ([[1e6], [-1e6], [1e-12], [3.0]], [0.0, 2.5, 0.0, 3.0]),
+}
+
+LOSSES: list[tuple[str, int | None, dict[str, Any], str]] = [
+    ("cross_entropy", 3, LOGITS, "F.cross_entropy(z, t)"),
+    ("binary_cross_entropy", 2, LOGIT, "F.binary_cross_entropy_with_logits(z, t[:, None].double())"),
+    ("mse", 3, LOGITS, "F.mse_loss(z, F.one_hot(t, 3).double())"),
+    ("mse", None, REAL, "F.mse_loss(z, t[:, None])"),
+    ("mae", 3, LOGITS, "F.l1_loss(z, F.one_hot(t, 3).double())"),
+    ("mae", None, REAL, "F.l1_loss(z, t[:, None])"),
+]
+
+
+def losses() -> None:
+    cases = {}
+    for name, classes, inputs, text in LOSSES:
+        for kind, (z, t) in inputs.items():
+            leaf_z, target = leaf(z), torch.tensor(t, dtype=torch.float64 if classes is None else torch.int64)
+            value = eval(text, globals(), {"z": leaf_z, "t": target})
+            value.backward()
+            cases[f"{name}, {'real' if classes is None else 'classes'}, {kind}"] = {
+                "component": {"name": name},
+                "torch": text,
+                "classes": classes,
+                "z": z,
+                "t": t,
+                "value": exact(value),
+                "gradient": exact(leaf_z.grad),
+            }
+    write("losses", cases=cases)
+
+
+# -- normalizations --------------------------------------------------------------------------------
+
+NORMALIZATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "batch"}, "torch.nn.BatchNorm1d(4)"),
+    ({"name": "batch", "eps": 0.01, "momentum": 0.3}, "torch.nn.BatchNorm1d(4, eps=0.01, momentum=0.3)"),
+    ({"name": "batch", "momentum": 1.0}, "torch.nn.BatchNorm1d(4, momentum=1.0)"),
+    ({"name": "layer"}, "torch.nn.LayerNorm(4)"),
+    ({"name": "layer", "eps": 0.01}, "torch.nn.LayerNorm(4, eps=0.01)"),
+]
+
+
+def normalizations() -> None:
+    rng = np.random.default_rng(21)
+    gamma, beta = short(rng.normal(1, 0.3, 4), 4), short(rng.normal(0, 0.5, 4), 4)
+
+    def batch(rows: int) -> list[list[float]]:
+        """Columns with an ordinary, an offset, a tiny and no spread; one row of equal numbers."""
+        x = rng.normal([0, 100, 0, 2], [1, 0.1, 1e-3, 0], (rows, 4))
+        x[-1] = 2.0
+        return short(x, 5)
+
+    sizes = (6, 3, 2)
+    inputs = [{"x": batch(B), "dy": short(rng.normal(0, 1, (B, 4)), 4)} for B in sizes]
+    evaluated = batch(3)
+    cases = {}
+    for component, text in NORMALIZATIONS:
+        norm = eval(text).double()
+        with torch.no_grad():
+            norm.weight.copy_(torch.tensor(gamma))
+            norm.bias.copy_(torch.tensor(beta))
+        steps = []
+        for given in inputs:
+            norm.zero_grad()
+            x = leaf(given["x"])
+            y = norm(x)
+            y.backward(torch.tensor(given["dy"]))
+            step = {"y": y, "dx": x.grad, "dgamma": norm.weight.grad, "dbeta": norm.bias.grad}
+            if component["name"] == "batch":
+                step |= {"running_mean": norm.running_mean, "running_var": norm.running_var}
+            steps.append({key: exact(value) for key, value in step.items()})
+        norm.eval()
+        cases[spelled(component)] = {
+            "component": component,
+            "torch": text,
+            "training": steps,
+            "evaluation": exact(norm(torch.tensor(evaluated))),
+        }
+    write("normalizations", gamma=gamma, beta=beta, batches=inputs, evaluated=evaluated, cases=cases)
+
+
+# -- schedules -------------------------------------------------------------------------------------
+
+SCHEDULES: list[tuple[dict[str, Any], str]] = [
+    ({"name": "constant"}, "ConstantLR(sgd, factor=1.0)"),
+    ({"name": "step", "size": 5, "gamma": 0.5}, "StepLR(sgd, step_size=5, gamma=0.5)"),
+    ({"name": "step", "size": 3}, "StepLR(sgd, step_size=3)"),
+    ({"name": "step", "size": 1, "gamma": 0.93}, "StepLR(sgd, step_size=1, gamma=0.93)"),
+    ({"name": "cosine"}, "CosineAnnealingLR(sgd, T_max=20)"),
+    ({"name": "cosine", "final": 0.1}, "CosineAnnealingLR(sgd, T_max=20, eta_min=0.1 * 0.2)"),
+    ({"name": "cosine", "length": 12}, "CosineAnnealingLR(sgd, T_max=12)"),
+]
+
+
+def schedules() -> None:
+    epochs, lr = 20, 0.2
+    cases = {}
+    for component, text in SCHEDULES:
+        sgd = torch.optim.SGD([leaf([0.0])], lr=lr)
+        schedule = eval(text, vars(torch.optim.lr_scheduler), {"sgd": sgd})
+        rates = []
+        for _ in range(epochs):
+            rates.append(sgd.param_groups[0]["lr"])
+            sgd.step()
+            schedule.step()
+        cases[spelled(component)] = {"component": component, "torch": text, "rates": rates}
+    write("schedules", epochs=epochs, lr=lr, cases=cases)
+
+
+# -- initializations -------------------------------------------------------------------------------
+
+INITIALIZATIONS: list[tuple[dict[str, Any], str]] = [
+    ({"name": "he_normal"}, "kaiming_normal_(w, nonlinearity='relu')"),
+    ({"name": "he_normal", "gain": 1.0}, "kaiming_normal_(w, nonlinearity='linear')"),
+    ({"name": "he_uniform"}, "kaiming_uniform_(w, nonlinearity='relu')"),
+    ({"name": "he_uniform", "gain": 1.0}, "kaiming_uniform_(w, nonlinearity='linear')"),
+    ({"name": "xavier_normal"}, "xavier_normal_(w)"),
+    ({"name": "xavier_normal", "gain": 4.0}, "xavier_normal_(w, gain=4.0)"),
+    ({"name": "xavier_uniform"}, "xavier_uniform_(w)"),
+    ({"name": "xavier_uniform", "gain": 5 / 3}, "xavier_uniform_(w, gain=calculate_gain('tanh'))"),
+    ({"name": "normal"}, "normal_(w, std=0.01)"),
+    ({"name": "normal", "std": 0.5}, "normal_(w, std=0.5)"),
+    ({"name": "constant", "value": -0.3}, "constant_(w, -0.3)"),
+    ({"name": "zeros"}, "zeros_(w)"),
+]
+
+
+def initializations() -> None:
+    inputs, outputs = 100, 2000
+    cases = {}
+    for component, text in INITIALIZATIONS:
+        torch.manual_seed(22)
+        w = torch.empty(outputs, inputs)
+        eval(text, vars(torch.nn.init), {"w": w})
+        moments = {"mean": exact(w.mean()), "std": exact(w.std()), "largest": exact(w.abs().max())}
+        cases[spelled(component)] = {"component": component, "torch": text, **moments}
+    write("initializations", inputs=inputs, outputs=outputs, cases=cases)
+
+
+# -- whole networks --------------------------------------------------------------------------------
+
+BATCH, LAYER = {"name": "batch"}, {"name": "layer"}
+ADAM = ({"name": "adam", "lr": 0.02}, "torch.optim.Adam(groups, lr=0.02)")
+MOMENTUM = ({"name": "momentum", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9)")
+SGD = ({"name": "sgd", "lr": 0.2}, "torch.optim.SGD(groups, lr=0.2)")
+NAG = ({"name": "nag", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True)")
+RMSPROP = ({"name": "rmsprop"}, "torch.optim.RMSprop(groups)")
+ADAGRAD = ({"name": "adagrad", "lr": 0.05}, "torch.optim.Adagrad(groups, lr=0.05)")
+ADADELTA = ({"name": "adadelta"}, "torch.optim.Adadelta(groups)")
+NONE = {"name": "none"}
+MODULES = {
+    "relu": torch.nn.ReLU(),
+    "tanh": torch.nn.Tanh(),
+    "sigmoid": torch.nn.Sigmoid(),
+    "leaky_relu": torch.nn.LeakyReLU(),
+    "elu": torch.nn.ELU(),
+    "softplus": torch.nn.Softplus(),
+    "swish": torch.nn.SiLU(),
+}
+LOSS = {"cross_entropy": "F.cross_entropy(z, t)", "mse": "F.mse_loss(z, F.one_hot(t, 3).double())"}
+
+NETWORKS: list[tuple[str, dict[str, Any], str, tuple[dict[str, Any], str], float]] = [
+    *[
+        (activation, normalization, "cross_entropy", optimizer, 0.0)
+        for activation in ("relu", "tanh")
+        for normalization in (NONE, BATCH, LAYER)
+        for optimizer in (ADAM, MOMENTUM)
+    ],
+    ("relu", BATCH | {"where": "after", "momentum": 0.5}, "cross_entropy", ADAM, 0.0),
+    ("tanh", BATCH | {"where": "after"}, "cross_entropy", MOMENTUM, 0.01),
+    ("swish", BATCH | {"where": "after"}, "cross_entropy", NAG, 0.0),
+    ("relu", LAYER | {"where": "after"}, "cross_entropy", ADAGRAD, 0.0),
+    ("softplus", LAYER | {"where": "after"}, "mse", RMSPROP, 0.0),
+    ("leaky_relu", BATCH, "cross_entropy", ADAGRAD, 0.01),
+    ("sigmoid", NONE, "cross_entropy", ADADELTA, 0.0),
+    ("elu", NONE, "mse", SGD, 0.01),
+    ("swish", LAYER, "cross_entropy", ADAM, 0.1),
+]
+SIZES = (5, 7, 4, 3)
+
+
+def build(
+    activation: str, normalization: dict[str, Any], start: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """A torch network with the given start, and its parameters by nnexp's names (weights still (out, in))."""
+    norm, where = normalization["name"], normalization.get("where", "before")
+    modules: list[torch.nn.Module] = []
+    named: dict[str, torch.Tensor] = {}
+    for number, (inputs, outputs) in enumerate(pairwise(SIZES)):
+        last = number == len(SIZES) - 2
+        name = "output" if last else f"hidden{number + 1}"
+        linear = torch.nn.Linear(inputs, outputs, bias=last or norm != "batch" or where == "after")
+        parts: list[torch.nn.Module] = [linear]
+        named[f"{name}.weight"] = linear.weight
+        if linear.bias is not None:
+            named[f"{name}.bias"] = linear.bias
+        if not last:
+            parts.append(MODULES[activation])
+            if norm != "none":
+                layer = torch.nn.LayerNorm(outputs)
+                if norm == "batch":
+                    layer = torch.nn.BatchNorm1d(outputs, momentum=normalization.get("momentum", 0.1))
+                named[f"{name}.gamma"], named[f"{name}.beta"] = layer.weight, layer.bias
+                parts.insert(1 if where == "before" else 2, layer)
+        modules += parts
+    with torch.no_grad():
+        for name, parameter in named.items():
+            value = torch.tensor(start[name])
+            parameter.copy_(value.T if name.endswith(".weight") else value)
+    return torch.nn.Sequential(*modules), named
+
+
+def networks() -> None:
+    rng = np.random.default_rng(23)
+    start: dict[str, Any] = {}
+    for name, (inputs, outputs) in zip(("hidden1", "hidden2", "output"), pairwise(SIZES), strict=True):
+        start[f"{name}.weight"] = short(rng.normal(0, (2 / inputs) ** 0.5, (inputs, outputs)), 5)
+        start[f"{name}.bias"] = short(rng.normal(0, 0.1, outputs), 4)
+        if name != "output":
+            start[f"{name}.gamma"] = short(rng.normal(1, 0.1, outputs), 4)
+            start[f"{name}.beta"] = short(rng.normal(0, 0.1, outputs), 4)
+    x = short(rng.normal(0, 1, (24, SIZES[0])), 4)
+    t = rng.integers(0, SIZES[-1], 24).tolist()
+    batches = [rng.permutation(24)[: 8 if step % 3 else 5].tolist() for step in range(1, 51)]
+    X, T = torch.tensor(x), torch.tensor(t)
+    cases = {}
+    for activation, normalization, loss, (optimizer, text), decay in NETWORKS:
+        net, named = build(activation, normalization, start)
+        weights = [p for name, p in named.items() if name.endswith(".weight")]
+        others = [p for name, p in named.items() if not name.endswith(".weight")]
+        groups = [{"params": weights, "weight_decay": decay}, {"params": others}]
+        steps = eval(text, globals(), {"groups": groups})
+        seen = []
+        for rows in batches:
+            steps.zero_grad()
+            value = eval(LOSS[loss], globals(), {"z": net(X[rows]), "t": T[rows]})
+            value.backward()
+            steps.step()
+            seen.append(exact(value))
+        net.eval()
+        parameters = {k: exact(p.T if k.endswith(".weight") else p) for k, p in named.items()}
+        where = normalization.get("where", "before")
+        case = f"{activation}, {normalization['name']} {where}, {loss}, {optimizer['name']}, l2 {decay}"
+        assert case not in cases
+        cases[case] = {
+            "activation": {"name": activation},
+            "normalization": normalization,
+            "loss": {"name": loss},
+            "optimizer": optimizer,
+            "l2": decay,
+            "torch": text,
+            "losses": seen,
+            "parameters": parameters,
+            "running": {
+                f"hidden{i}.{key}": exact(getattr(layer, f"running_{key}"))
+                for i, layer in enumerate((m for m in net if isinstance(m, torch.nn.BatchNorm1d)), 1)
+                for key in ("mean", "var")
+            },
+            "outputs": exact(net(X[:6])),
+        }
+    write("networks", sizes=list(SIZES), start=start, x=x, t=t, batches=batches, cases=cases)
+
+
+if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)
+    torch.set_num_threads(1)
+    for make in (
+        optimizers,
+        penalties,
+        activations,
+        losses,
+        normalizations,
+        schedules,
+        initializations,
+        networks,
+    ):
+        make()
