@@ -31,7 +31,9 @@ def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[st
     config = experiment.config
     folder = RunFolder.create(root, config.name, label, config.seed)
     plain = filled(config)
-    folder.write_config(to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers"))
+    folder.write_config(
+        to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
+    )
     record = {
         "format": FORMAT,
         "id": folder.id,
@@ -71,7 +73,10 @@ def train(
     record |= {"status": "running", **_surroundings()}
     folder.write_record(record)
     try:
-        with threadpoolctl.threadpool_limits(experiment.config.threads, user_api="blas"), np.errstate(all="ignore"):
+        with (
+            threadpoolctl.threadpool_limits(experiment.config.threads, user_api="blas"),
+            np.errstate(all="ignore"),
+        ):
             experiment.rehearse()
             trainer = Trainer(experiment)
             state = folder.read_checkpoint()
@@ -89,14 +94,25 @@ def train(
     finally:
         folder.close()
     record["wall_seconds"] = spent + monotonic() - started
-    record |= {"ended": _now(), "train_seconds": trainer.seconds, "epoch": max(trainer.epoch - 1, 0), "step": trainer.learner.t}
+    record |= {
+        "ended": _now(),
+        "train_seconds": trainer.seconds,
+        "epoch": max(trainer.epoch - 1, 0),
+        "step": trainer.learner.t,
+    }
     if stopped:
         record |= {"status": "interrupted", "reason": f"interrupted at step {trainer.learner.t}"}
         folder.write_record(record)
         return record
     outcome = trainer.outcome
     assert outcome is not None
-    record |= {"status": outcome.status, "reason": outcome.reason, "epoch": outcome.epoch, "step": outcome.step, "final": outcome.final}
+    record |= {
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "epoch": outcome.epoch,
+        "step": outcome.step,
+        "final": outcome.final,
+    }
     if outcome.status == "finished":
         folder.write_model(_model(trainer))
     folder.write_record(record)
@@ -130,14 +146,20 @@ def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Cal
 def reopen(run: Run) -> tuple[Experiment, RunFolder, dict[str, Any]]:
     """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
     if run.status in ("finished", "diverged"):
-        raise InputError(f"run {run.id} is {run.status}: there is nothing to resume; train it again with: nnexp train {run.path}/config.yaml")
+        raise InputError(
+            f"run {run.id} is {run.status}: nothing to resume; to train it again: nnexp train {run.path}/config.yaml"
+        )
     if run.status == "running":
         raise InputError(f"run {run.id} is still running (process {run.record.get('pid')})")
     loaded = load_data(run.record["config"], str(run.path / "run.json"))
     experiment = Experiment(loaded.config)
     found = fingerprint(experiment.config, experiment.data.digest)
     if found != run.record["fingerprint"]:
-        changed = "the data set" if experiment.data.digest != run.record.get("data") else "the configuration or nnexp's version"
+        changed = (
+            "the data set"
+            if experiment.data.digest != run.record.get("data")
+            else "the configuration or nnexp's version"
+        )
         raise InputError(f"run {run.id} cannot be resumed: {changed} has changed since it began")
     return experiment, RunFolder(run.path), dict(run.record)
 
@@ -155,7 +177,10 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
     arrays |= {f"running.{name}": array for name, array in trainer.network.running.items()}
     data = trainer.experiment.data
     for number, fitted in enumerate(data.fitted):
-        arrays[f"preprocessing{number}.shift"], arrays[f"preprocessing{number}.scale"] = fitted.shift, fitted.scale
+        arrays[f"preprocessing{number}.shift"], arrays[f"preprocessing{number}.scale"] = (
+            fitted.shift,
+            fitted.scale,
+        )
         if fitted.fill is not None:
             arrays[f"preprocessing{number}.fill"] = fitted.fill
     arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -54,6 +54,9 @@ class Component(Settings):
         if family is not None:
             cls.family = family
 
+    if TYPE_CHECKING:
+        name: str  # every member declares it, as Literal
+
     @classmethod
     def label(cls) -> str:
         """The member's name in YAML, or an empty string for an abstract class."""
@@ -91,12 +94,13 @@ class _Member:
     def __get_pydantic_core_schema__(self, family: type[Component], handler: GetCoreSchemaHandler) -> Any:
         choices = {name: handler.generate_schema(cls) for name, cls in members(family).items()}
         return core_schema.no_info_before_validator_function(
-            lambda value: _long_form(family, value), core_schema.tagged_union_schema(choices, discriminator="name")
+            lambda value: _long_form(family, value),
+            core_schema.tagged_union_schema(choices, discriminator="name"),
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
         long = handler(schema)
-        names = [name for name in schema["schema"]["choices"]]
+        names = list(schema["schema"]["choices"])
         return {"anyOf": [{"enum": names}, *long.get("oneOf", [long])]}
 
 

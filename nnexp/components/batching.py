@@ -66,7 +66,10 @@ class MiniBatch(Batching):
 
     def rows(self, n: int) -> int:
         if self.size > n:
-            raise Misfit("batch.size", f"a batch of {self.size} is more than the {n} training examples; use batch: full")
+            raise Misfit(
+                "batch.size",
+                f"a batch of {self.size} is more than the {n} training examples; use batch: full",
+            )
         return self.size
 
     def sizes(self, n: int) -> tuple[int, int]:

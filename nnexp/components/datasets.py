@@ -62,7 +62,9 @@ class Dataset(Component, family="dataset"):
 class RegressionFields(Dataset):
     """What data sets with a real target have in addition."""
 
-    scale_target: bool = Field(True, description="standardize a real target for training (metrics are in its own units)")
+    scale_target: bool = Field(
+        True, description="standardize a real target for training (metrics are in its own units)"
+    )
 
 
 class Shipped(Dataset):
@@ -311,7 +313,10 @@ class Csv(RegressionFields):
                 hint = did_you_mean(column, known)
                 if len(known) == 1:
                     hint = f"; its one column is '{known[0]}': is the separator really '{self.separator}'?"
-                raise Misfit(f"dataset.{key}", f"{self.path} has no column '{column}'{hint or '; it has ' + ', '.join(known[:20])}")
+                raise Misfit(
+                    f"dataset.{key}",
+                    f"{self.path} has no column '{column}'{hint or '; it has ' + ', '.join(known[:20])}",
+                )
 
         require("target", self.target)
         for column in self.features or ():
@@ -366,14 +371,20 @@ class Csv(RegressionFields):
         cells = frame[self.target]
         numeric = pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells)
         if self.task == "regression" and not numeric:
-            raise Misfit("dataset.task", f"{self.path}: the target '{self.target}' is text, so it cannot be a real target")
+            raise Misfit(
+                "dataset.task",
+                f"{self.path}: the target '{self.target}' is text, so it cannot be a real target",
+            )
         values = cells.unique()
         whole = numeric and bool(np.all(np.mod(values.astype(np.float64), 1) == 0))
         few = len(values) <= self.max_classes
         if self.task == "classification" or (self.task == "auto" and (not numeric or (whole and few))):
             labels = sorted(values, key=lambda v: (float(v), "") if numeric else (0.0, str(v)))
             if len(labels) < 2:
-                raise Misfit("dataset.target", f"{self.path}: the target '{self.target}' has only one class, {labels[0]!r}")
+                raise Misfit(
+                    "dataset.target",
+                    f"{self.path}: the target '{self.target}' has only one class, {labels[0]!r}",
+                )
             if len(labels) > len(cells) // 2:
                 raise Misfit(
                     "dataset.target",

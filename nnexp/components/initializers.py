@@ -75,7 +75,9 @@ class HeUniform(He):
 class Xavier(Initializer):
     """Weights whose variance, 2 gain² / (fan_in + fan_out), suits both the activations and the gradients."""
 
-    gain: Positive = Field(1.0, description="gain; 1 for linear and tanh, 4 for sigmoid (Glorot), 5/3 for tanh (PyTorch)")
+    gain: Positive = Field(
+        1.0, description="gain; 1 for linear and tanh, 4 for sigmoid (Glorot), 5/3 for tanh (PyTorch)"
+    )
 
     def std(self, fan_in: int, fan_out: int) -> float:
         return self.gain * (2.0 / (fan_in + fan_out)) ** 0.5

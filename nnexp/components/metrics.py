@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from nnexp.components.base import Component
+from nnexp.components.base import Component, members
 
 
 class Metric(Component, family="metric"):
@@ -80,3 +80,8 @@ class Rmse(Metric):
 
     def measure(self, predicted: np.ndarray, t: np.ndarray) -> float:
         return float(np.sqrt(np.mean((t - predicted) ** 2)))
+
+
+def metrics_for(task: str) -> list[Metric]:
+    """The metrics that are logged for a kind of target, in the order of this file."""
+    return [cls.model_validate({}) for cls in members(Metric).values() if cls.task == task]  # type: ignore[type-abstract]

@@ -67,7 +67,9 @@ class Standardize(Preprocessing):
     """
 
     name: Literal["standardize"] = "standardize"
-    scale: Literal["feature", "global"] = Field("feature", description="one standard deviation a feature, or one for all")
+    scale: Literal["feature", "global"] = Field(
+        "feature", description="one standard deviation a feature, or one for all"
+    )
 
     def fit(self, x: np.ndarray) -> Fitted:
         mean = x.mean(axis=0)

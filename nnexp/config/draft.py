@@ -1,4 +1,4 @@
-"""A configuration before validation: files laid over each other and overrides, each value knowing where it was written."""
+"""A configuration before validation: files and overrides laid over each other, each value with its place."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ class Draft:
             inner = _opened(None if isinstance(holder, dict) and slot not in holder else holder[slot], is_list)
             if inner is None:
                 shown = ".".join(parts[: number + 1])
-                raise InputError(f"{place.source}: {dotted}: '{shown}' is {holder[slot]!r}, which has no keys of its own")
+                raise InputError(
+                    f"{place.source}: {dotted}: '{shown}' is {holder[slot]!r}, which has no keys of its own"
+                )
             holder[slot] = inner
             self.keys.setdefault(path, place)
             self.values.setdefault(path, place)

@@ -48,7 +48,12 @@ def explain(error: dict[str, Any], data: Any, schema: type[BaseModel]) -> tuple[
     if kind == "literal_error":
         options = [option.strip("' ") for option in context["expected"].replace(" or ", ", ").split(", ")]
         near = nearest(error["input"], options)
-        return path, f"must be one of {', '.join(options)}; found {found}", f"did you mean '{near}'?" if near else "", False
+        return (
+            path,
+            f"must be one of {', '.join(options)}; found {found}",
+            f"did you mean '{near}'?" if near else "",
+            False,
+        )
     if kind == "string_pattern_mismatch":
         return path, f"may hold letters, digits, '_', '.' and '-' only, 64 at most; found {found}", "", False
     for prefix, expected in _KINDS.items():

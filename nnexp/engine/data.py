@@ -1,4 +1,4 @@
-"""From a data set component to what training needs: stratified splits, preprocessing fitted on training, one precision."""
+"""From a data set to what training needs: stratified splits, preprocessing fitted on training, one precision."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         missing = [name for name, bad in zip(table.features, np.isnan(table.x).any(axis=0), strict=True) if bad]
         raise Misfit(
             "dataset.preprocessing",
-            f"values are missing in {', '.join(map(repr, missing[:5]))}; begin the list with impute: [impute, standardize]",
+            f"values are missing in {', '.join(map(repr, missing[:5]))}; begin with impute: [impute, standardize]",
         )
     shift, scale = 0.0, 1.0
     if table.classes is None and getattr(dataset, "scale_target", False):
@@ -82,7 +82,10 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
     digest = hashlib.sha256(table.x.tobytes() + table.t.tobytes()).hexdigest()[:16]
     dtype = np.dtype(precision)
     splits = [Split(np.ascontiguousarray(x, dtype), table.t[i]) for x, i in zip(xs, parts, strict=True)]
-    return Data(*splits, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes)
+    train, validation, tested = splits
+    return Data(
+        train, validation, tested, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes
+    )
 
 
 def split_indices(
@@ -94,7 +97,9 @@ def split_indices(
     example a class and every class keeps at least one training example.
     """
     n = len(table.t)
-    groups = [np.arange(n)] if table.classes is None else [np.flatnonzero(table.t == c) for c in range(len(table.classes))]
+    groups = (
+        [np.arange(n)] if table.classes is None else [np.flatnonzero(table.t == c) for c in range(len(table.classes))]
+    )
     groups = [rng.permutation(group) for group in groups]
     test_counts = _shares([len(g) for g in groups], test)
     held_counts = _shares([len(g) for g in groups], test + validation)
@@ -143,7 +148,7 @@ class Batches:
         return stream(self.seed, "shuffle", index).permutation(len(self.x))
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten as the iteration goes on."""
+        """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""
         order = self.order(epoch)
         B, n = self.rows, min(self.steps * self.rows, len(self.x))
         if order is None:

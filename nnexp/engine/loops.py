@@ -37,9 +37,13 @@ def plain() -> bool:
 def stamp_of(formula: Formula) -> str:
     """A digest of a formula's bytecode, constants and names, and of the functions that it calls by name."""
     code = formula.__code__
-    parts = [code.co_code, repr([c for c in code.co_consts if not hasattr(c, "co_code")]), repr(code.co_names)]
+    parts = [
+        code.co_code,
+        repr([c for c in code.co_consts if not hasattr(c, "co_code")]),
+        repr(code.co_names),
+    ]
     for name in code.co_names:
-        inner = formula.__globals__.get(name)
+        inner: Any = formula.__globals__.get(name)
         if hasattr(inner, "__code__") and inner is not select:
             parts.append(stamp_of(inner))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -62,7 +62,10 @@ class Layer:
         if self.has_bias:
             found.append(Parameter(f"{self.name}.bias", wide, False))
         if self.normalization is not None:
-            found += [Parameter(f"{self.name}.gamma", wide, False), Parameter(f"{self.name}.beta", wide, False)]
+            found += [
+                Parameter(f"{self.name}.gamma", wide, False),
+                Parameter(f"{self.name}.beta", wide, False),
+            ]
         return found
 
 
@@ -197,24 +200,24 @@ class Pass:
         if training:
             for noise in layer.noises:
                 assert network.noise_rng is not None
-                stage = NoiseStage(noise, y, buffers, network.noise_rng)
-                self.stages.append(stage)
-                y = stage.y
+                noisy = NoiseStage(noise, y, buffers, network.noise_rng)
+                self.stages.append(noisy)
+                y = noisy.y
 
     def _normalize(self, network: Network, layer: Layer, x: np.ndarray, buffers: Buffers, training: bool) -> np.ndarray:
         norm = layer.normalization
         assert norm is not None
         y = buffers.take(layer.outputs)
-        names = (f"{layer.name}.gamma", f"{layer.name}.beta")
-        arrays = [source[name] for source in (network.value, network.gradient) for name in names]
+        γ, β = (network.value[f"{layer.name}.{name}"] for name in ("gamma", "beta"))
+        gγ, gβ = (network.gradient[f"{layer.name}.{name}"] for name in ("gamma", "beta"))
         running = None
         if isinstance(norm, BatchNormalization):
             running = (network.running[f"{layer.name}.mean"], network.running[f"{layer.name}.var"])
         if running is not None and not training:
-            self.stages.append(RunningNormalizationStage(norm, x, y, arrays[0], arrays[1], running))
+            self.stages.append(RunningNormalizationStage(norm, x, y, γ, β, running))
         else:
             x̂ = x if norm.where == "before" else buffers.take(layer.outputs)
-            self.stages.append(NormalizationStage(norm, x, x̂, y, *arrays, running))
+            self.stages.append(NormalizationStage(norm, x, x̂, y, γ, β, gγ, gβ, running))
         return y
 
     def forward(self, x: np.ndarray) -> np.ndarray:
@@ -266,12 +269,11 @@ class BiasStage:
 class ActivationStage:
     """y = f(z + b);  dz = f'(z + b) dy,  db = Σ_B dz."""
 
-    def __init__(
-        self, f: Activation, z: np.ndarray, bias: tuple[np.ndarray, np.ndarray] | None, buffers: Buffers
-    ):
+    def __init__(self, f: Activation, z: np.ndarray, bias: tuple[np.ndarray, np.ndarray] | None, buffers: Buffers):
         width = z.shape[1]
         self.f, self.z = f, z
-        self.b, self.gb = bias if bias is not None else (None, np.empty(width, z.dtype))
+        self.b = None if bias is None else bias[0]
+        self.gb = np.empty(width, z.dtype) if bias is None else bias[1]
         coefficients = f.coefficients()
         self.c = np.array(coefficients or (0.0,), z.dtype)
         self.e = buffers.take(width) if f.transcends else z

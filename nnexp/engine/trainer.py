@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.components.base import members
-from nnexp.components.metrics import Metric
+from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization
 from nnexp.components.regularizers import Noise, Penalty
 from nnexp.config.schema import ExperimentConfig
@@ -66,7 +65,7 @@ class Experiment:
             config = ExperimentConfig.model_validate({**config.model_dump(), "loss": name})
         assert config.loss is not None
         self.config, self.data, self.loss = config, data, config.loss
-        self.metrics = [cls() for cls in members(Metric).values() if cls.task == data.task]
+        self.metrics = metrics_for(data.task)
         self.penalties = [r for r in config.regularization if isinstance(r, Penalty)]
         self.noises = [r for r in config.regularization if isinstance(r, Noise)]
         misfits = list(self._misfits())
@@ -80,7 +79,10 @@ class Experiment:
     @property
     def splits(self) -> list[str]:
         """The splits that are evaluated for each row."""
-        return [*(["train"] if self.config.monitor.train else []), *(["validation"] if len(self.data.validation) else [])]
+        return [
+            *(["train"] if self.config.monitor.train else []),
+            *(["validation"] if len(self.data.validation) else []),
+        ]
 
     @property
     def columns(self) -> list[str]:
@@ -116,7 +118,7 @@ class Experiment:
                 )
         stop = config.stop
         if stop.patience is not None:
-            known = [c for c in self.columns[3:-1]]
+            known = self.columns[3:-1]
             if stop.metric not in known:
                 without = "" if len(self.data.validation) else " (dataset.validation is 0)"
                 yield Misfit("stop.metric", f"'{stop.metric}' is not logged{without}; one of {', '.join(known)}")
@@ -291,7 +293,9 @@ class Trainer:
         self.enough = self.epoch - self.best_epoch >= stop.patience
 
     def _check(self, row: dict[str, Any]) -> None:
-        bad = [name for name, value in row.items() if name.endswith("_loss") and value is not None and value - value != 0]
+        bad = [
+            name for name, value in row.items() if name.endswith("_loss") and value is not None and value - value != 0
+        ]
         if bad:
             self._diverge(f"{bad[0]} became {row[bad[0]]}")
 
@@ -301,7 +305,9 @@ class Trainer:
 
     def _finish(self) -> None:
         stop, epoch = self.config.stop, self.epoch - 1
-        reason = f"{epoch} epochs" if self.learner.t < self.total_steps or stop.steps is None else f"{self.learner.t} steps"
+        reason = (
+            f"{epoch} epochs" if self.learner.t < self.total_steps or stop.steps is None else f"{self.learner.t} steps"
+        )
         if self.learner.t < self.total_steps:
             reason = f"stopped early: no better {stop.metric} for {stop.patience} epochs after epoch {self.best_epoch}"
         if self.best:
@@ -354,5 +360,14 @@ class Trainer:
         self.best = {name.removeprefix("best."): array for name, array in state.items() if name.startswith("best.")}
         self.learner.t = numbers["t"]
         self.noise_rng.bit_generator.state = numbers["noise"]
-        for name in ("epoch", "position", "loss_sum", "loss_rows", "seconds", "enough", "best_value", "best_epoch"):
+        for name in (
+            "epoch",
+            "position",
+            "loss_sum",
+            "loss_rows",
+            "seconds",
+            "enough",
+            "best_value",
+            "best_epoch",
+        ):
             setattr(self, name, numbers[name])

@@ -42,7 +42,9 @@ def compare(
     metrics = frames.metric_columns(chosen)
     if metric is not None and metric not in metrics:
         known = metrics or ["no metric: no run has finished"]
-        raise InputError(f"no run has the metric '{metric}'{did_you_mean(metric, metrics)} (there is {', '.join(known)})")
+        raise InputError(
+            f"no run has the metric '{metric}'{did_you_mean(metric, metrics)} (there is {', '.join(known)})"
+        )
     metric = metric or frames.default_metric(chosen, metrics)
     config = frames.config_columns(data, metrics)
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
@@ -102,7 +104,9 @@ def _levels(
     spread = []
     for level, index in groups.items():
         status = [data["status"][i] for i in index]
-        values = [] if metric is None else [float(v) for v in (data[metric][i] for i in index) if not frames._missing(v)]
+        values = (
+            [] if metric is None else [float(v) for v in (data[metric][i] for i in index) if not frames._missing(v)]
+        )
         s = summarize(values)
         row: dict[str, Any] = dict(zip(keys, level, strict=True))
         row |= {
@@ -143,7 +147,7 @@ def _levels(
         rows = _by(rows, key, descending)
     total = len(rows)
     rows = rows[:top]
-    best = frozenset()
+    best: frozenset[int] = frozenset()
     finite = [row["mean"] for row in rows if row["mean"] is not None]
     if len(finite) > 1:
         target = max(finite) if better else min(finite)
@@ -200,7 +204,9 @@ def _numeric(data: pd.DataFrame, key: str) -> bool:
     )
 
 
-def _sorted(data: pd.DataFrame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: list[str]) -> list[int]:
+def _sorted(
+    data: pd.DataFrame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: list[str]
+) -> list[int]:
     if sort is None:
         if metric is None:
             return list(range(len(data)))

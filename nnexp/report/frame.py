@@ -12,7 +12,18 @@ from nnexp.store.runs import Run
 if TYPE_CHECKING:
     import pandas as pd
 
-OUTCOME = ("id", "name", "label", "sweep", "status", "created", "epoch", "step", "parameters", "train_seconds")
+OUTCOME = (
+    "id",
+    "name",
+    "label",
+    "sweep",
+    "status",
+    "created",
+    "epoch",
+    "step",
+    "parameters",
+    "train_seconds",
+)
 """Columns of the frame that are neither configuration nor metric."""
 HIDDEN = ("name", "monitor", "threads")
 """Configuration that does not count as a difference between runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -94,7 +95,8 @@ def sparkline(values: Sequence[float | None], width: int = 24) -> str:
         return ""
     low, span = min(known), (max(known) - min(known)) or 1.0
     return "".join(
-        " " if v is None or not math.isfinite(v) else BARS[int((v - low) / span * (len(BARS) - 1) + 0.5)] for v in values
+        " " if v is None or not math.isfinite(v) else BARS[int((v - low) / span * (len(BARS) - 1) + 0.5)]
+        for v in values
     )
 
 
@@ -124,7 +126,7 @@ def curve(series: dict[str, Sequence[float | None]], xs: Sequence[float], width:
 
     for values in series.values():
         known = [(x, v) for x, v in zip(xs, values, strict=True) if v is not None and math.isfinite(v)]
-        for (x0, y0), (x1, y1) in zip(known, known[1:], strict=False):
+        for (x0, y0), (x1, y1) in pairwise(known):
             steps = max(2, int(abs(x1 - x0) / x_span * 2 * width), int(abs(y1 - y0) / span * 4 * height))
             for i in range(steps + 1):
                 mark(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps)

@@ -83,7 +83,13 @@ def _raw(value: Any) -> Any:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return json.dumps(list(value)) if isinstance(value, tuple | list) else repr(value) if isinstance(value, float) else value
+    return (
+        json.dumps(list(value))
+        if isinstance(value, tuple | list)
+        else repr(value)
+        if isinstance(value, float)
+        else value
+    )
 
 
 def as_json(grid: Grid) -> str:
@@ -172,7 +178,12 @@ def _rich(grid: Grid, columns: Sequence[Column], console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, title=Text(grid.title) if grid.title else None, title_justify="left", pad_edge=False)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(grid.title) if grid.title else None,
+        title_justify="left",
+        pad_edge=False,
+    )
     for column in columns:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(Text(column.heading), justify=justify, overflow="fold")

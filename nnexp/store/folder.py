@@ -1,6 +1,6 @@
-"""One run's folder: config.yaml, metrics.csv, run.json, model.npz, and checkpoint.npz while it can be resumed.
+"""One run's folder: config.yaml, metrics.csv, run.json, model.npz; checkpoint.npz while it can be resumed.
 
-Files that must be whole are written under a temporary name and renamed. Nothing is ever parsed out of the folder's name.
+Files that must be whole are written under a temporary name and renamed. Nothing is parsed out of a folder's name.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class RunFolder:
         try:
             path.mkdir(parents=True)
         except OSError as error:
-            raise InputError(f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS") from None
+            raise InputError(
+                f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS"
+            ) from None
         return cls(path)
 
     @property
@@ -90,7 +92,7 @@ class RunFolder:
             self._metrics = None
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
-        write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **state))
+        write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
         """The last checkpoint, or None where there is none. Raises InputError where it is damaged."""
@@ -107,7 +109,7 @@ class RunFolder:
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
-        write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **arrays))
+        write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **dict[str, Any](arrays)))
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

@@ -151,7 +151,7 @@ def latest(runs: Sequence[Run]) -> list[Run]:
 
 
 def select(runs: Sequence[Run], words: Sequence[str], root: Path) -> list[Run]:
-    """Runs named by id or id prefix, folder, name, sweep, `@last` or `@last~2`. Raises InputError for a word that fits none."""
+    """Runs named by id (or its start), folder, name, sweep, `@last` or `@last~2`. Raises InputError where none fits."""
     chosen: dict[str, Run] = {}
     for word in words:
         found = _find(runs, word, root)

@@ -44,8 +44,7 @@ def test_a_name_for_a_size(name: str, size: int, optimizer: str, shuffle: str) -
 def test_the_order_of_a_full_batch_is_only_rounding() -> None:
     # The exact gradient does not depend on the order of the examples.
     one, other = (
-        trained(batch={"name": "full", "shuffle": shuffle}, precision="float64")
-        for shuffle in ("epoch", "never")
+        trained(batch={"name": "full", "shuffle": shuffle}, precision="float64") for shuffle in ("epoch", "never")
     )
     assert one.network.θ == pytest.approx(other.network.θ, rel=1e-9, abs=1e-12)
 

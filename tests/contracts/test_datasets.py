@@ -65,9 +65,7 @@ def test_a_file_of_the_same_numbers_is_the_same_table(cls: type[Shipped], tmp_pa
     table = loaded(cls())
     labels = table.t if table.classes is None else [f"class {i:02}" for i in table.t]
     lines = [",".join([*(f'"{name}"' for name in table.features), "wanted"])]
-    lines += [
-        ",".join([*map(repr, row), str(label)]) for row, label in zip(table.x.tolist(), labels, strict=True)
-    ]
+    lines += [",".join([*map(repr, row), str(label)]) for row, label in zip(table.x.tolist(), labels, strict=True)]
     file = tmp_path / "table.csv"
     file.write_text("\n".join(lines), encoding="utf-8")
     again = loaded(Csv(path=str(file), target="wanted", task="auto" if table.classes else "regression"))

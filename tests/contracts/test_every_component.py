@@ -126,9 +126,7 @@ def test_is_final_and_has_one_formula(cls: type[Component]) -> None:
     above = [base for base in cls.__mro__[1:] if issubclass(base, family) and base is not family]
     for base in above:
         routines = {name: value for name, value in vars(base).items() if inspect.isroutine(value)}
-        written = {
-            name for name in routines if not name.startswith("_") and name not in base.__abstractmethods__
-        }
+        written = {name for name in routines if not name.startswith("_") and name not in base.__abstractmethods__}
         assert not written & set(vars(cls)), f"{cls.__name__} overrides {base.__name__}"
 
 

@@ -42,9 +42,7 @@ def test_statistics(one: Initializer) -> None:
         assert np.ptp(w) == 0
         return
     if callable(std):
-        std = std(
-            **{key: {"fan_in": 800, "fan_out": 500}[key] for key in std.__annotations__ if key != "return"}
-        )
+        std = std(**{key: {"fan_in": 800, "fan_out": 500}[key] for key in std.__annotations__ if key != "return"})
     assert abs(w.mean()) < 5 * std / w.size**0.5
     assert w.std() == pytest.approx(std, rel=0.01)
     # Rows and columns are spread alike: nothing was drawn once and repeated.

@@ -40,9 +40,7 @@ def test_better_predictions_score_better(metric: Metric) -> None:
 def test_the_order_does_not_matter(metric: Metric) -> None:
     t = targets(metric)
     predicted, order = spoiled(metric, t, 0.3), RNG.permutation(60)
-    assert metric.measure(predicted[order], t[order]) == pytest.approx(
-        metric.measure(predicted, t), rel=1e-12
-    )
+    assert metric.measure(predicted[order], t[order]) == pytest.approx(metric.measure(predicted, t), rel=1e-12)
 
 
 @each("metric", Metric)

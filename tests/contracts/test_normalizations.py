@@ -132,9 +132,7 @@ def test_evaluation_agrees_with_training_after_many_batches(norm: Normalization,
             trained = network.over(8, training=True).forward(x).copy()
         evaluated = network.over(8, training=False).forward(x)
     var = np.var(x)
-    shrink = (
-        (var + norm.eps) / (var * 8 / 7 + norm.eps)
-    ) ** 0.5  # biased in training, unbiased in evaluation
+    shrink = ((var + norm.eps) / (var * 8 / 7 + norm.eps)) ** 0.5  # biased in training, unbiased in evaluation
     np.testing.assert_allclose(evaluated, trained * shrink, rtol=1e-10, atol=1e-12)
 
 

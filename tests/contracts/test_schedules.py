@@ -35,8 +35,7 @@ def test_is_a_function_of_its_arguments(schedule: Schedule) -> None:
 @each("schedule", Schedule)
 def test_epochs_and_steps_are_the_same_with_one_batch(schedule: Schedule) -> None:
     by_epoch, by_step = (
-        rows(trainer(batch="full", stop=6, schedule={**schedule.model_dump(), "per": per}))
-        for per in ("epoch", "step")
+        rows(trainer(batch="full", stop=6, schedule={**schedule.model_dump(), "per": per})) for per in ("epoch", "step")
     )
     assert by_epoch == by_step
 

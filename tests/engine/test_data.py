@@ -244,9 +244,7 @@ def test_an_epoch_goes_on_at_any_batch(n: int, drop_last: bool, shuffle: str, wi
     one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
     whole = seen(one, 2)
     for start in range(one.steps + 1):
-        assert (
-            seen(batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last), 2, start) == whole[start:]
-        )
+        assert seen(batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last), 2, start) == whole[start:]
 
 
 def test_the_window_does_not_change_the_order(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,18 +214,14 @@ def test_both_precisions_start_at_the_same_point(initializer: Initializer) -> No
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @each("normalization", Normalization)
 @each("activation", Activation)
-def test_one_precision_everywhere(
-    activation: Activation, normalization: Normalization, dtype: str, form: str
-) -> None:
+def test_one_precision_everywhere(activation: Activation, normalization: Normalization, dtype: str, form: str) -> None:
     loss = next(iter(members(Loss).values()))()
     one = task(loss, 6, dtype)
     x = np.random.default_rng(7).normal(size=(6, 3)).astype(dtype)
     penalties = tuple(PENALTIES)
     with running(form):
         for cls in members(Optimizer).values():
-            learning = learner(
-                activation, normalization, loss, one.outputs, tuple(NOISES), penalties, dtype, cls()
-            )
+            learning = learner(activation, normalization, loss, one.outputs, tuple(NOISES), penalties, dtype, cls())
             learning.step(x, one.encoded, 0.01)
             z = learning.outputs(x)
             network = learning.network

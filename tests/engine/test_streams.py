@@ -19,20 +19,13 @@ def test_the_same_again() -> None:
 
 def test_the_same_in_another_process() -> None:
     # Text hashes differ between processes; a purpose's key must not.
-    script = (
-        "from nnexp.engine.streams import *; print([stream(3, purpose).random() for purpose in PURPOSES])"
-    )
+    script = "from nnexp.engine.streams import *; print([stream(3, purpose).random() for purpose in PURPOSES])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == str([stream(3, purpose).random() for purpose in PURPOSES])
 
 
 def test_streams_are_independent() -> None:
-    keys = [
-        (seed, purpose, *index)
-        for seed in (0, 1, 2**63 - 1)
-        for purpose in PURPOSES
-        for index in ((), (0,), (1,))
-    ]
+    keys = [(seed, purpose, *index) for seed in (0, 1, 2**63 - 1) for purpose in PURPOSES for index in ((), (0,), (1,))]
     draws = {key: stream(*key).normal(size=2000) for key in keys}
     for a, b in combinations(keys, 2):
         assert abs(np.corrcoef(draws[a], draws[b])[0, 1]) < 0.12, (a, b)  # 5 standard errors of 1/√2000

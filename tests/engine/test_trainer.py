@@ -108,17 +108,13 @@ def resumes_alike(one: Trainer) -> int:
         assert rest == events[done:], f"after {done} events"
         assert arrays(again) == arrays(one)
         assert again.outcome == one.outcome
-        assert {k: v.tobytes() for k, v in again.best.items()} == {
-            k: v.tobytes() for k, v in one.best.items()
-        }
+        assert {k: v.tobytes() for k, v in again.best.items()} == {k: v.tobytes() for k, v in one.best.items()}
     return len(states)
 
 
 @pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
 @pytest.mark.parametrize(("every", "patience"), [(1, 1), (1, 9), (2, 2), (2, 9)])
-def test_resumes_at_any_step(
-    every: int, patience: int, shuffle: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumes_at_any_step(every: int, patience: int, shuffle: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK", -1.0)
     changes = {
         "batch": {"name": "mini", "size": 8, "shuffle": shuffle},
@@ -304,12 +300,8 @@ def test_equal_units_stay_equal(precision: str) -> None:
     # Units with the same weights get the same gradient: without a random start they never part.
     for initializer in ("zeros", {"name": "constant", "value": 0.3}):
         for cls in members(Optimizer).values():
-            one = trained(
-                initialization=initializer, optimizer=cls.label(), precision=precision, activation="tanh"
-            )
-            first, second, out = (
-                one.network.value[f"{name}.weight"] for name in ("hidden1", "hidden2", "output")
-            )
+            one = trained(initialization=initializer, optimizer=cls.label(), precision=precision, activation="tanh")
+            first, second, out = (one.network.value[f"{name}.weight"] for name in ("hidden1", "hidden2", "output"))
             assert (first == first[:, :1]).all()
             assert (second == second[:1, :1]).all()
             assert (out == out[:1]).all()

@@ -1,6 +1,6 @@
 """Packs the shipped data sets from scikit-learn's copies into nnexp/components/data/ (run by hand, never by tests).
 
-    pip install scikit-learn && python tests/golden/make_datasets.py
+pip install scikit-learn && python tests/golden/make_datasets.py
 """
 
 from pathlib import Path
@@ -15,7 +15,11 @@ for name in ("iris", "wine", "breast_cancer", "diabetes", "digits"):
     x, t = bunch.data, bunch.target
     if name == "digits":
         x = x.astype(np.uint8)
-    arrays = {"x": x, "t": t.astype(np.int64) if name != "diabetes" else t, "features": np.array(bunch.feature_names)}
+    arrays = {
+        "x": x,
+        "t": t.astype(np.int64) if name != "diabetes" else t,
+        "features": np.array(bunch.feature_names),
+    }
     if name != "diabetes":
         arrays["classes"] = np.array([str(c) for c in bunch.target_names])
     np.savez_compressed(FOLDER / f"{name}.npz", **arrays)

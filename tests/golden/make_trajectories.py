@@ -491,9 +491,7 @@ NETWORKS: list[tuple[str, dict[str, Any], str, tuple[dict[str, Any], str], float
 SIZES = (5, 7, 4, 3)
 
 
-def build(
-    activation: str, normalization: dict[str, Any], start: dict[str, Any]
-) -> tuple[Any, dict[str, Any]]:
+def build(activation: str, normalization: dict[str, Any], start: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """A torch network with the given start, and its parameters by nnexp's names (weights still (out, in))."""
     norm, where = normalization["name"], normalization.get("where", "before")
     modules: list[torch.nn.Module] = []

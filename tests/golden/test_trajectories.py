@@ -97,9 +97,7 @@ class GivenGradient:
         self.g[:] = self.given
 
 
-def trajectory(
-    optimizer: Optimizer, penalties: list[Penalty], file: Any, rates: list[float]
-) -> dict[str, np.ndarray]:
+def trajectory(optimizer: Optimizer, penalties: list[Penalty], file: Any, rates: list[float]) -> dict[str, np.ndarray]:
     """The parameters after each step, by the step's number as text."""
     network: Any = GivenGradient(array(file["start"]))
     learner = Learner(network, make(Loss, "mse"), optimizer, penalties)
@@ -314,9 +312,7 @@ def test_every_option_has_a_case(family: type[Component]) -> None:
         tried = [fields for fields in given if fields["name"] == name]
         for option in set(cls.model_fields) - {"name"}:
             default = cls.model_fields[option].default
-            assert any(f.get(option, default) != default for f in tried), (
-                f"{name}.{option} has only its default"
-            )
+            assert any(f.get(option, default) != default for f in tried), f"{name}.{option} has only its default"
 
 
 def test_files_are_of_one_version() -> None:
