@@ -57,7 +57,6 @@ def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[st
 def train(
     experiment: Experiment,
     folder: RunFolder,
-    record: dict[str, Any],
     watch: Watcher = lambda trainer, event: None,
     stop_asked: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
@@ -69,6 +68,7 @@ def train(
     import threadpoolctl
 
     started = monotonic()
+    record = folder.read_record()
     spent = record.get("wall_seconds") or 0.0
     record |= {"status": "running", **_surroundings()}
     folder.write_record(record)
@@ -143,7 +143,7 @@ def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Cal
     return False
 
 
-def reopen(run: Run) -> tuple[Experiment, RunFolder, dict[str, Any]]:
+def reopen(run: Run) -> tuple[Experiment, RunFolder]:
     """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
     if run.status in ("finished", "diverged"):
         raise InputError(
@@ -161,7 +161,7 @@ def reopen(run: Run) -> tuple[Experiment, RunFolder, dict[str, Any]]:
             else "the configuration or nnexp's version"
         )
         raise InputError(f"run {run.id} cannot be resumed: {changed} has changed since it began")
-    return experiment, RunFolder(run.path), dict(run.record)
+    return experiment, RunFolder(run.path)
 
 
 def _restore(trainer: Trainer, state: dict[str, np.ndarray], folder: RunFolder) -> None:

@@ -2,9 +2,97 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from nnexp import __version__
+from nnexp.cli.check import check
+from nnexp.cli.compare import compare, show
+from nnexp.cli.sweep import sweep
+from nnexp.cli.train import train
+from nnexp.cli.vocabulary import explain, init, list_components, schema
+from nnexp.errors import InputError
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a run failed or diverged; 2 wrong input; 3 a sweep finished with failed or diverged runs; "
+    "130 Ctrl-C, 143 SIGTERM (a checkpoint was written)."
+)
+
+app = typer.Typer(
+    name="nnexp",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+
+GROUPS: dict[str, dict[str, tuple[Callable[..., Any], str]]] = {
+    "Experiments": {
+        "train": (train, "nnexp train configs/digits.yaml optimizer.lr=0.01"),
+        "sweep": (sweep, "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5"),
+        "check": (check, "nnexp check configs/digits.yaml"),
+        "init": (init, "nnexp init my.yaml"),
+    },
+    "Results": {
+        "compare": (compare, "nnexp compare --by optimizer"),
+        "show": (show, "nnexp show @last"),
+    },
+    "Understanding": {
+        "list": (list_components, "nnexp list optimizer"),
+        "explain": (explain, "nnexp explain adam"),
+    },
+    "Housekeeping": {
+        "schema": (schema, "nnexp schema > schema.json"),
+    },
+}
+for group, commands in GROUPS.items():
+    for name, (function, example) in commands.items():
+        summary = (function.__doc__ or "").split("\n")[0]
+        app.command(
+            name,
+            rich_help_panel=group,
+            short_help=f"{summary}\n[dim]{example}[/dim]",
+            epilog=f"Example:  {example}",
+        )(function)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nnexp {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say it.")] = False,
+) -> None:
+    """Controlled, quick experiments on how neural networks train, from YAML files."""
 
 
 def main() -> None:
-    """Run the command line."""
-    print("under construction", file=sys.stderr)
+    """Run the command line; turn errors into a message and an exit code."""
+    debug = bool(os.environ.get("NNEXP_DEBUG"))
+    try:
+        app()
+    except InputError as error:
+        if debug:
+            raise
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # the reader of the pipe has gone; keep Python from complaining when it flushes stdout at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if debug:
+            raise
+        print(f"nnexp failed: {type(error).__name__}: {error}", file=sys.stderr)
+        print("This is a mistake in nnexp, not in your input; NNEXP_DEBUG=1 shows where.", file=sys.stderr)
+        sys.exit(1)

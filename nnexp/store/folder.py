@@ -60,6 +60,10 @@ class RunFolder:
         text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_whole(self.path / "run.json", lambda file: file.write(text.encode()))
 
+    def read_record(self) -> dict[str, Any]:
+        """run.json as it stands."""
+        return json.loads((self.path / "run.json").read_text())
+
     def beat(self) -> None:
         """Show that the run is alive."""
         os.utime(self.path / "run.json")

@@ -1,0 +1,135 @@
+"""`nnexp check`: everything about a run that can be known before it: configuration, layers, steps, memory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnexp.cli.console import FormatOption, SetOption, check_format, complete_override, experiment_for, out
+
+if TYPE_CHECKING:
+    from nnexp.engine.trainer import Experiment
+
+
+def check(
+    config: Annotated[Path, typer.Argument(help="A YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
+    ] = None,
+    settings: SetOption = None,
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    how: FormatOption = "table",
+) -> None:
+    """Validate without training; show the filled configuration and the network.
+
+    Exit code 0: it can be trained. 2: it cannot, and the messages say where.
+    """
+    check_format(how, ("table", "json"))
+    from nnexp.config.load import filled, flat, load, to_yaml
+
+    loaded = load(config, [*(overrides or []), *(settings or [])])
+    experiment = experiment_for(loaded)
+    plain = filled(experiment.config)
+    facts = _facts(experiment)
+    if how == "json":
+        document: dict[str, Any] = {"config": plain, **facts}
+        if origin:
+            document["origin"] = {key: loaded.origin(key) for key in flat(plain)}
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    if origin:
+        from nnexp.report.tables import Column, Grid, render
+
+        rows = [{"key": key, "value": value, "origin": loaded.origin(key)} for key, value in flat(plain).items()]
+        columns = [Column("key", "key"), Column("value", "value"), Column("origin", "from", str)]
+        render(Grid(columns, rows), "table", out())
+    else:
+        typer.echo(to_yaml(plain))
+    _print_facts(experiment, facts)
+
+
+def _facts(experiment: Experiment) -> dict[str, Any]:
+    """Layers, steps and memory, as plain data."""
+    import numpy as np
+
+    data, config = experiment.data, experiment.config
+    network = experiment.network(np.random.default_rng(0))
+    batch = config.batch
+    n = len(data.train)
+    rows = batch.rows(n)
+    network.over(rows, training=True)
+    network.over(min(512, n), training=False)
+    steps = batch.steps(n)
+    total = steps * config.stop.epochs
+    if config.stop.steps is not None:
+        total = min(total, config.stop.steps)
+    parameter_bytes = network.size * network.dtype.itemsize
+    layers = []
+    for layer in network.layers:
+        parts = ["linear"]
+        norm = layer.normalization
+        if norm is not None and norm.where == "before":
+            parts.append(f"{norm.name} norm")
+        if layer.activation is not None:
+            parts.append(layer.activation.name)
+        if norm is not None and norm.where == "after":
+            parts.append(f"{norm.name} norm")
+        parts += [f"{noise.label()} {noise.coefficients()[0]:g}" for noise in layer.noises]
+        layers.append(
+            {
+                "layer": layer.name,
+                "inputs": layer.inputs,
+                "outputs": layer.outputs,
+                "parts": " + ".join(parts),
+                "parameters": sum(p.size for p in layer.parameters()),
+            }
+        )
+    return {
+        "task": data.task,
+        "examples": {split: len(data.split(split)) for split in ("train", "validation", "test")},
+        "features": len(data.features),
+        "classes": list(data.classes) if data.classes is not None else None,
+        "layers": layers,
+        "parameters": network.size,
+        "batch": rows,
+        "steps_per_epoch": steps,
+        "steps": total,
+        "bytes": {
+            "parameters": parameter_bytes,
+            "gradients": parameter_bytes,
+            "optimizer": parameter_bytes * len(config.optimizer.slots),
+            "activations": network.buffer_bytes,
+            "data": data.nbytes,
+        },
+        "notes": list(data.notes),
+    }
+
+
+def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
+    from nnexp.report.numbers import size
+    from nnexp.report.tables import Column, Grid, render
+
+    columns = [
+        Column("layer", "layer"),
+        Column("inputs", "in", right=True),
+        Column("outputs", "out", right=True),
+        Column("parts", "made of"),
+        Column("parameters", "parameters", lambda n: f"{n:,}", True),
+    ]
+    render(Grid(columns, facts["layers"]), "table", out())
+    examples = ", ".join(f"{count:,} {split}" for split, count in facts["examples"].items())
+    what = f"{len(facts['classes'])} classes" if facts["classes"] else "a real target"
+    typer.echo(f"data          {facts['features']} features, {what}; {examples}")
+    typer.echo(f"loss          {experiment.loss.label()}")
+    typer.echo(f"parameters    {facts['parameters']:,}")
+    typer.echo(
+        f"steps         {facts['steps_per_epoch']:,} an epoch with batches of {facts['batch']:,}; {facts['steps']:,} in all"
+    )
+    parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
+    typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")
+    for note in facts["notes"]:
+        typer.echo(f"note          {note}")

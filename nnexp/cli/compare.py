@@ -1,0 +1,159 @@
+"""`nnexp compare` and `nnexp show`: past runs side by side, and one run in full."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnexp.cli.console import (
+    FormatOption,
+    RunsOption,
+    check_format,
+    complete_run,
+    name_damaged,
+    out,
+    runs_root,
+)
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run
+
+RunWords = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[RUN]...",
+        help="Ids or their first letters, names, sweeps, folders, @last, @last~2. Nothing: the latest.",
+        autocompletion=complete_run,
+    ),
+]
+
+
+def compare(
+    words: RunWords = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", metavar="KEY", help="Mean over the runs of each value of KEY.")
+    ] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
+    top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
+    each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
+    columns: Annotated[str, typer.Option(help="auto: as many as fit; all: every one.")] = "auto",
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Show past runs side by side: what differs, what came out, the best."""
+    from nnexp.report.tables import FORMATS
+
+    check_format(how, FORMATS)
+    if columns not in ("auto", "all"):
+        raise InputError(f"--columns: '{columns}' is neither auto nor all")
+    keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
+    if keys and each:
+        raise InputError("--by averages and --each does not; give one of them")
+    show_comparison(_selected(words, where, runs_root(runs)), keys, metric, where, sort, top, each, columns, how)
+
+
+def show_comparison(
+    chosen: list[Run],
+    by: list[str],
+    metric: str | None,
+    where: list[str] | None,
+    sort: str | None,
+    top: int | None,
+    each: bool,
+    columns: str,
+    how: str,
+) -> None:
+    """Print the comparison of these runs to stdout."""
+    from nnexp.report.compare import compare as make
+    from nnexp.report.tables import render
+
+    grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None)
+    render(grid, how, out(), columns == "all")
+
+
+def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:
+    from nnexp.store.runs import latest, read_all, select
+
+    known, damaged = read_all(root)
+    name_damaged(damaged)
+    if words:
+        return select(known, words, root)
+    if not known:
+        raise InputError(f"no runs in {root}; train one first: nnexp train configs/digits.yaml")
+    return known if where else latest(known)
+
+
+def show(
+    word: Annotated[
+        str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)
+    ] = "@last",
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Show one run: configuration, curves, final metrics, versions."""
+    check_format(how, ("table", "json"))
+    from nnexp.store.runs import one, read_all
+
+    root = runs_root(runs)
+    known, damaged = read_all(root)
+    name_damaged(damaged)
+    run = one(known, word, root)
+    if how == "json":
+        document = {**run.record, "status": run.status, "path": str(run.path), "metrics": run.metrics()}
+        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        return
+    _show(run)
+
+
+def _show(run: Run) -> None:
+    from nnexp.config.load import to_yaml
+    from nnexp.report.numbers import curve, duration, score
+    from nnexp.report.tables import Column, Grid, render
+
+    record, console = run.record, out()
+    reason = f" ({record['reason']})" if record.get("reason") else ""
+    typer.echo(f"{run.path}")
+    typer.echo(f"{run.status}{reason}, begun {record['created'][:19].replace('T', ' ')} UTC")
+    parts = [f"{record[k]:,} {what}" for k, what in (("parameters", "parameters"), ("step", "steps")) if record.get(k)]
+    if record.get("train_seconds") is not None:
+        parts.append(f"{duration(record['train_seconds'])} of training")
+    if parts:
+        typer.echo(", ".join(parts))
+    typer.echo("")
+    typer.echo(to_yaml(record["config"]))
+    columns: dict[str, list[float | None]] = {}
+    if (run.path / "metrics.csv").is_file():
+        columns = run.metrics()
+    epochs = [float(e) for e in columns.get("epoch", []) if e is not None]
+    for what in _plotted(record, columns):
+        pair = {name: columns[name] for name in (f"train_{what}", f"validation_{what}") if name in columns}
+        if len(epochs) > 1 and pair:
+            typer.echo(" and ".join(pair) + " by epoch")
+            typer.echo(curve(pair, epochs))
+            typer.echo("")
+    if run.final:
+        names = list(dict.fromkeys(key.split("_", 1)[1] for key in run.final))
+        splits = list(dict.fromkeys(key.split("_", 1)[0] for key in run.final))
+        rows: list[dict[str, Any]] = [
+            {"split": split} | {name: run.final.get(f"{split}_{name}") for name in names} for split in splits
+        ]
+        heads = [Column("split", "split"), *(Column(name, name, score, True) for name in names)]
+        render(Grid(heads, rows), "table", console)
+    versions = ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())
+    machine = record.get("machine", {})
+    typer.echo(f"{versions}; {machine.get('processor') or machine.get('platform', '')}, {machine.get('cores')} cores")
+    typer.echo(f"data {record.get('data')}, fingerprint {record.get('fingerprint')}")
+
+
+def _plotted(record: dict[str, Any], columns: dict[str, Any]) -> list[str]:
+    """Loss and the first metric."""
+    names = [name.split("_", 1)[1] for name in columns if name.startswith(("train_", "validation_"))]
+    return list(dict.fromkeys(names))[:2]

@@ -1,0 +1,106 @@
+"""Where output goes: stdout is data, stderr is talk; live displays only where a person watches."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnexp.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nnexp.store.runs import Damaged, Run
+
+RunsOption = Annotated[
+    Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
+]
+FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, markdown, csv or json.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", "-S", metavar="KEY=VALUE", help="The same as KEY=VALUE behind the file.")
+]
+
+
+def out() -> Console:
+    """stdout, for data."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """stderr, for progress, warnings and messages."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def watched(console: Console) -> bool:
+    """Whether a person watches this console, so that a live display makes sense."""
+    return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")
+
+
+def say(text: str) -> None:
+    """A line of talk."""
+    print(text, file=sys.stderr)
+
+
+def runs_root(option: Path | None) -> Path:
+    """The folder of the runs: the option, NNEXP_RUNS, or runs/."""
+    from nnexp.store.runs import root_folder
+
+    return option if option is not None else root_folder()
+
+
+def check_format(how: str, allowed: Sequence[str]) -> str:
+    """Raises InputError for a format that a command does not have."""
+    if how not in allowed:
+        raise InputError(f"--format: '{how}' is not one of {', '.join(allowed)}{did_you_mean(how, allowed)}")
+    return how
+
+
+def name_damaged(damaged: Sequence[Damaged]) -> None:
+    """Say which folders were left out, and why."""
+    for one in damaged:
+        say(f"left out {one.path}: {one.why}")
+
+
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids and names of runs, for the shell's completion."""
+    from nnexp.store.runs import read_all, root_folder
+
+    runs: list[Run] = read_all(root_folder())[0]
+    words: dict[str, Any] = dict.fromkeys(word for run in reversed(runs) for word in (run.id, run.name))
+    return [word for word in ("@last", *words) if word.startswith(incomplete)]
+
+
+def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Configuration files, then `key=` and `key=member`, for the shell's completion."""
+    from nnexp.components.base import Component, members
+    from nnexp.config.schema import ExperimentConfig
+
+    words: list[str] = []
+    for key, field in ExperimentConfig.model_fields.items():
+        annotation = field.annotation
+        words.append(f"{key}=")
+        if isinstance(annotation, type) and issubclass(annotation, Component):
+            for name, cls in members(annotation).items():
+                words.append(f"{key}={name}")
+                words += [f"{key}.{inner}=" for inner in cls.model_fields if inner != "name"]
+    return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
+
+
+def experiment_for(loaded: Any) -> Any:
+    """The experiment of a loaded configuration, misfits reported at their lines."""
+    from nnexp.engine.trainer import Experiment, Unfit
+
+    try:
+        return Experiment(loaded.config)
+    except Unfit as unfit:
+        raise loaded.refuse(unfit.misfits) from None

@@ -1,0 +1,140 @@
+"""`nnexp train`: one run, from a configuration or from where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nnexp.cli.console import (
+    FormatOption,
+    QuietOption,
+    RunsOption,
+    SetOption,
+    check_format,
+    complete_override,
+    complete_run,
+    err,
+    experiment_for,
+    name_damaged,
+    out,
+    runs_root,
+    say,
+)
+from nnexp.errors import InputError
+
+
+def train(
+    config: Annotated[Path | None, typer.Argument(help="A YAML file; `nnexp init` writes one.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
+    ] = None,
+    settings: SetOption = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with an interrupted run.", autocompletion=complete_run),
+    ] = None,
+    quiet: QuietOption = False,
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Train one configuration and log every epoch.
+
+    Exit code 0: done. 1: the run failed or diverged. 2: the input was wrong. 130: interrupted, checkpoint written.
+    """
+    check_format(how, ("table", "json"))
+    changes = [*(overrides or []), *(settings or [])]
+    if resume is not None:
+        if config is not None or changes:
+            raise InputError("--resume goes on with a run as it is; give neither a configuration nor overrides")
+        _resume(resume, quiet, how, runs_root(runs))
+        return
+    if config is None:
+        raise InputError("which configuration? for example: nnexp train configs/digits.yaml (nnexp init writes one)")
+    if "=" in str(config) and not config.exists():
+        raise InputError(f"'{config}' is an override; the configuration comes first: nnexp train FILE {config}")
+    from nnexp.config.load import load, slug
+
+    loaded = load(config, changes)
+    experiment = experiment_for(loaded)
+    label = slug("-".join(c.partition("=")[0].rsplit(".", 1)[-1] + "-" + c.partition("=")[2] for c in changes))
+    from nnexp.runner import begin
+
+    folder = begin(experiment, runs_root(runs), label if changes else "")
+    _train(experiment, folder, quiet, how)
+
+
+def _resume(word: str, quiet: bool, how: str, root: Path) -> None:
+    from nnexp.runner import reopen
+    from nnexp.store.runs import one, read_all
+
+    known, damaged = read_all(root)
+    name_damaged(damaged)
+    experiment, folder = reopen(one(known, word, root))
+    _train(experiment, folder, quiet, how)
+
+
+def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
+    from nnexp.cli.interrupt import Interrupt
+    from nnexp.cli.progress import Progress
+    from nnexp.runner import train as run
+
+    if not quiet:
+        for note in experiment.data.notes:
+            say(f"note: {note}")
+        say(f"writing {folder.path}")
+    with Interrupt() as interrupt:
+        if quiet:
+            record = run(experiment, folder, stop_asked=lambda: interrupt.asked)
+        else:
+            with Progress(experiment, experiment.config.name) as progress:
+                progress.preparing()
+                record = run(experiment, folder, progress, lambda: interrupt.asked)
+    if how == "json":
+        typer.echo(json.dumps({"path": str(folder.path), **folder.read_record()}, indent=1))
+    elif not quiet and record["status"] == "finished":
+        _summary(experiment, folder, record)
+    if record["status"] == "interrupted":
+        say(f"{record['reason']}; go on with: nnexp train --resume {record['id']}")
+        raise typer.Exit(interrupt.exit_code)
+    if record["status"] == "diverged":
+        say(f"diverged: {record['reason']}")
+        say(_hint(experiment))
+        raise typer.Exit(1)
+
+
+def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
+    from nnexp.report.numbers import duration, score
+    from nnexp.report.tables import Column, Grid, render
+
+    final = record["final"]
+    names = ["loss", *(metric.name for metric in experiment.metrics)]
+    columns = [Column("split", "split"), Column("n", "examples", right=True)]
+    columns += [Column(name, name, score, True) for name in names]
+    rows = []
+    for split in ("train", "validation", "test"):
+        if f"{split}_loss" in final:
+            row = {"split": split, "n": len(experiment.data.split(split))}
+            rows.append(row | {name: final[f"{split}_{name}"] for name in names})
+    render(Grid(columns, rows), "table", out())
+    took = duration(record["train_seconds"])
+    err().print(
+        f"{record['reason']}, {record['step']:,} steps, {took} of training, {record['parameters']:,} parameters",
+        markup=False,
+    )
+    say(f"look closer: nnexp show {record['id']}    compare: nnexp compare {shlex.quote(record['name'])}")
+
+
+def _hint(experiment: Any) -> str:
+    """What to try after a divergence."""
+    lr = experiment.config.optimizer.lr
+    ideas = [f"a smaller learning rate (optimizer.lr={lr / 10:g})"]
+    if not experiment.config.dataset.preprocessing:
+        ideas.append("standardized inputs (dataset.preprocessing=standardize)")
+    if experiment.data.classes is None and not getattr(experiment.config.dataset, "scale_target", True):
+        ideas.append("a standardized target (dataset.scale_target=true)")
+    return "try " + ", or ".join(ideas)
