@@ -80,15 +80,15 @@ def show_comparison(
 
 
 def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:
-    from nnexp.store.runs import latest, read_all, select
+    from nnexp.store.runs import Shelf
 
-    known, damaged = read_all(root)
-    name_damaged(damaged)
+    shelf = Shelf(root)
+    name_damaged(shelf.damaged)
     if words:
-        return select(known, words, root)
-    if not known:
+        return shelf.select(words)
+    if not shelf.runs:
         raise InputError(f"no runs in {root}; train one first: nnexp train configs/digits.yaml")
-    return known if where else latest(known)
+    return shelf.runs if where else shelf.latest()
 
 
 def show(
@@ -100,12 +100,11 @@ def show(
 ) -> None:
     """Show one run: configuration, curves, final metrics, versions."""
     check_format(how, ("table", "json"))
-    from nnexp.store.runs import one, read_all
+    from nnexp.store.runs import Shelf
 
-    root = runs_root(runs)
-    known, damaged = read_all(root)
-    name_damaged(damaged)
-    run = one(known, word, root)
+    shelf = Shelf(runs_root(runs))
+    name_damaged(shelf.damaged)
+    run = shelf.one(word)
     if how == "json":
         document = {**run.record, "status": run.status, "path": str(run.path), "metrics": run.metrics()}
         typer.echo(json.dumps(document, indent=1, ensure_ascii=False))

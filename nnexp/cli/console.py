@@ -15,7 +15,7 @@ from nnexp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnexp.store.runs import Damaged, Run
+    from nnexp.store.runs import Damaged
 
 RunsOption = Annotated[
     Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
@@ -73,11 +73,11 @@ def name_damaged(damaged: Sequence[Damaged]) -> None:
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids and names of runs, for the shell's completion."""
-    from nnexp.store.runs import read_all, root_folder
+    from nnexp.store.runs import Shelf, root_folder
 
-    runs: list[Run] = read_all(root_folder())[0]
-    words: dict[str, Any] = dict.fromkeys(word for run in reversed(runs) for word in (run.id, run.name))
-    return [word for word in ("@last", *words) if word.startswith(incomplete)]
+    shelf = Shelf(root_folder())
+    words = [word for run in reversed(shelf.runs) for word in (run.id, run.name)] + [s.name for s in shelf.sweeps]
+    return [word for word in dict.fromkeys(("@last", *words)) if word.startswith(incomplete)]
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:

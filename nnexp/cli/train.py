@@ -70,11 +70,11 @@ def train(
 
 def _resume(word: str, quiet: bool, how: str, root: Path) -> None:
     from nnexp.runner import reopen
-    from nnexp.store.runs import one, read_all
+    from nnexp.store.runs import Shelf
 
-    known, damaged = read_all(root)
-    name_damaged(damaged)
-    experiment, folder = reopen(one(known, word, root))
+    shelf = Shelf(root)
+    name_damaged(shelf.damaged)
+    experiment, folder = reopen(shelf.one(word))
     _train(experiment, folder, quiet, how)
 
 

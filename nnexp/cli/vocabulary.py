@@ -71,9 +71,7 @@ def list_components(
 
 
 def explain(
-    name: Annotated[
-        str, typer.Argument(help="A component, such as adam.", autocompletion=_complete_component)
-    ],
+    name: Annotated[str, typer.Argument(help="A component, such as adam.", autocompletion=_complete_component)],
     how: FormatOption = "table",
 ) -> None:
     """Explain a component: formula, fields, source, where implementations differ."""
@@ -140,10 +138,14 @@ def _explain(cls: type[Component]) -> None:
         _paragraph(f"Source: {d['source']}")
     if d["differs"]:
         _paragraph(f"Where implementations differ: {d['differs']}")
-    sample = ", ".join(f"{f['field']}: {f['default']}" for f in d["fields"][:2] if f["default"] not in ("null", "needed"))
+    sample = ", ".join(
+        f"{f['field']}: {f['default']}" for f in d["fields"][:2] if f["default"] not in ("null", "needed")
+    )
     family = d["family"] if d["family"] != "preprocessing" else "dataset.preprocessing"
     if d["family"] != "metric":
-        typer.echo(f"In YAML: {family}: {d['name']}" + (f"   or   {family}: {{name: {d['name']}, {sample}}}" if sample else ""))
+        typer.echo(
+            f"In YAML: {family}: {d['name']}" + (f"   or   {family}: {{name: {d['name']}, {sample}}}" if sample else "")
+        )
 
 
 def _paragraph(text: str) -> None:
@@ -175,7 +177,9 @@ def _bounds(field: Any) -> str:
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, get_args(annotation)))
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    bounds = [f"{signs[k]} {getattr(m, k):g}" for m in _constraints(field) for k in signs if getattr(m, k, None) is not None]
+    bounds = [
+        f"{signs[k]} {getattr(m, k):g}" for m in _constraints(field) for k in signs if getattr(m, k, None) is not None
+    ]
     kind = next((t.__name__ for t in (bool, int, float, str) if t is annotation or t in get_args(annotation)), "")
     words = {"bool": "true | false", "int": "whole number", "float": "number", "str": "text"}
     return " ".join(filter(None, (words.get(kind, ""), " and ".join(bounds))))
@@ -224,7 +228,9 @@ def init(
 
     known = members(_families()["dataset"])
     if dataset not in known:
-        raise InputError(f"--dataset: '{dataset}' is not a dataset{did_you_mean(dataset, known) or ': ' + ', '.join(known)}")
+        raise InputError(
+            f"--dataset: '{dataset}' is not a dataset{did_you_mean(dataset, known) or ': ' + ', '.join(known)}"
+        )
     if path.exists() and not force:
         raise InputError(f"{path} exists; choose another name, or --force to overwrite it")
     try:

@@ -49,6 +49,10 @@ def compare(
     config = frames.config_columns(data, metrics)
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
     differing = frames.essential(data, config)
+    if data["case"].notna().all() and data["case"].nunique() > 1:
+        differing = (
+            ["case", *differing] if by or aggregate is False else ["case", *(["seed"] if "seed" in differing else [])]
+        )
     if not keys and aggregate is not False and "seed" in differing:
         keys = [key for key in differing if key != "seed"] or ["name"]
     if keys and aggregate is not False:
@@ -120,7 +124,7 @@ def _levels(
         }
         for name in ("diverged", "failed", "interrupted", "lost", "running"):
             row[name] = status.count(name)
-        row["_interval"] = s
+        row["interval"] = s
         rows.append(row)
         spread.append(s.half)
     known = [h for h in spread if h]
@@ -130,8 +134,9 @@ def _levels(
     columns.append(Column("n", "n", number, True))
     columns.append(Column("mean", f"mean {metric}", lambda v: score(v, decimals), True))
     columns.append(Column("std", "std", lambda v: score(v, decimals), True, 1))
-    interval = Column("_interval", "95 % interval", lambda s: _interval(s, decimals), True)
-    columns.append(interval)
+    columns.append(
+        Column("interval", "95 % interval", lambda s: _interval(s, decimals), True, parts=("ci95_low", "ci95_high"))
+    )
     for name in ("diverged", "failed", "interrupted", "lost", "running"):
         if any(row[name] for row in rows):
             columns.append(Column(name, name, _count, True))
@@ -142,7 +147,7 @@ def _levels(
     else:
         descending, word = sort.startswith("-"), sort.lstrip("-")
         word = {"value": "mean", metric: "mean"}.get(word, word)
-        allowed = [c.key for c in columns if not c.key.startswith("_")]
+        allowed = [c.key for c in columns if not c.parts]
         key = word if word in allowed else frames.resolve(word, allowed)
         rows = _by(rows, key, descending)
     total = len(rows)
@@ -158,25 +163,7 @@ def _levels(
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
     if top is not None and top < total:
         notes.append(f"the first {top} of {total} levels")
-    return _LevelGrid(columns, rows, best, notes=notes, meta={"kind": "levels", "by": keys, "metric": metric})
-
-
-class _LevelGrid(Grid):
-    """A grid whose interval is one column for people and two numbers for machines."""
-
-    def __post_init__(self) -> None:
-        if not any(column.key == "_interval" for column in self.columns):
-            return
-
-    @property
-    def machine(self) -> Grid:
-        columns: list[Column] = []
-        for column in self.columns:
-            if column.key == "_interval":
-                columns += [Column("ci95_low", "ci95_low"), Column("ci95_high", "ci95_high")]
-            else:
-                columns.append(column)
-        return Grid(columns, self.rows, self.best, self.title, self.notes, self.meta)
+    return Grid(columns, rows, best, notes=notes, meta={"kind": "levels", "by": keys, "metric": metric})
 
 
 def _interval(s: Summary, decimals: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -100,7 +100,7 @@ def sparkline(values: Sequence[float | None], width: int = 24) -> str:
     )
 
 
-def curve(series: dict[str, Sequence[float | None]], xs: Sequence[float], width: int = 60, height: int = 10) -> str:
+def curve(series: Mapping[str, Sequence[float | None]], xs: Sequence[float], width: int = 60, height: int = 10) -> str:
     """Curves over xs as a plot of braille dots, with the range on the axes; one line of names below.
 
     Each series is drawn in the same dots, so it suits one or two curves that are read together.

@@ -28,6 +28,12 @@ class Column:
     right: bool = False
     rank: int = 0
     """Columns of a higher rank are hidden first where the terminal is narrow."""
+    parts: tuple[str, ...] = ()
+    """For machines: the columns that stand in this one's place in CSV and JSON."""
+
+    @property
+    def machine_keys(self) -> tuple[str, ...]:
+        return self.parts or (self.key,)
 
 
 @dataclass(frozen=True)
@@ -72,9 +78,10 @@ def as_csv(grid: Grid) -> str:
     """RFC 4180 with full keys and full precision; empty cells for missing values."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow([column.key for column in grid.columns])
+    keys = [key for column in grid.columns for key in column.machine_keys]
+    writer.writerow(keys)
     for row in grid.rows:
-        writer.writerow([_raw(row.get(column.key)) for column in grid.columns])
+        writer.writerow([_raw(row.get(key)) for key in keys])
     return buffer.getvalue()
 
 
@@ -94,7 +101,8 @@ def _raw(value: Any) -> Any:
 
 def as_json(grid: Grid) -> str:
     """Versioned, unrounded, null for missing."""
-    rows = [{column.key: _null(row.get(column.key)) for column in grid.columns} for row in grid.rows]
+    keys = [key for column in grid.columns for key in column.machine_keys]
+    rows = [{key: _null(row.get(key)) for key in keys} for row in grid.rows]
     document = {"format": JSON_FORMAT, **grid.meta, "rows": rows, "notes": grid.notes}
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

@@ -18,8 +18,9 @@ from nnexp.config.load import flat
 from nnexp.errors import InputError, did_you_mean
 from nnexp.store.folder import FORMAT
 
-STATUSES = ("running", "finished", "diverged", "failed", "interrupted", "lost")
 SWEEPS = "sweeps"
+ENDED = ("finished", "diverged")
+"""Statuses of runs whose outcome is known and would be the same again."""
 SILENCE = 120
 """Seconds without a sign of life after which a run on another machine counts as lost."""
 
@@ -43,10 +44,6 @@ class Run:
     @property
     def name(self) -> str:
         return self.record["name"]
-
-    @property
-    def sweep(self) -> str | None:
-        return self.record.get("sweep")
 
     @cached_property
     def status(self) -> str:
@@ -122,75 +119,126 @@ def read_run(path: Path) -> Run | Damaged:
     return Run(path, record)
 
 
-def read_all(root: Path) -> tuple[list[Run], list[Damaged]]:
-    """All runs below `root`, the oldest first, and the damaged folders."""
-    runs: list[Run] = []
-    damaged: list[Damaged] = []
-    if not root.is_dir():
-        return runs, damaged
-    for path in sorted(root.iterdir()):
-        if not path.is_dir() or path.name == SWEEPS or path.name.startswith("."):
-            continue
-        found = read_run(path)
-        if isinstance(found, Run):
-            runs.append(found)
-        else:
-            damaged.append(found)
-    runs.sort(key=lambda run: (run.record["created"], run.id))
-    return runs, damaged
+@dataclass(frozen=True)
+class SweepRecord:
+    """A sweep's plan: the runs that it consists of, known by what they compute."""
+
+    path: Path
+    started: str
+    cases: dict[str, str | None]
+    """Fingerprint of each planned run -> the name of its case."""
+
+    @property
+    def name(self) -> str:
+        return self.path.name
 
 
-def latest(runs: Sequence[Run]) -> list[Run]:
-    """The latest sweep, or the latest runs that belong to none (ten at most)."""
-    if not runs:
-        return []
-    sweep = runs[-1].sweep
-    if sweep is not None:
-        return [run for run in runs if run.sweep == sweep]
-    return [run for run in runs if run.sweep is None][-10:]
+class Shelf:
+    """Everything below one runs/ folder, read once: runs (the oldest first), sweeps, and the damaged folders."""
 
+    def __init__(self, root: Path):
+        self.root = root
+        self.runs: list[Run] = []
+        self.damaged: list[Damaged] = []
+        self.sweeps: list[SweepRecord] = []
+        if not root.is_dir():
+            return
+        for path in sorted(root.iterdir()):
+            if not path.is_dir() or path.name == SWEEPS or path.name.startswith("."):
+                continue
+            found = read_run(path)
+            if isinstance(found, Run):
+                self.runs.append(found)
+            else:
+                self.damaged.append(found)
+        self.runs.sort(key=lambda run: (run.record["created"], run.id))
+        for path in sorted(root.glob(f"{SWEEPS}/*/plan.json")):
+            self._read_sweep(path)
+        self.sweeps.sort(key=lambda sweep: sweep.started)
 
-def select(runs: Sequence[Run], words: Sequence[str], root: Path) -> list[Run]:
-    """Runs named by id (or its start), folder, name, sweep, `@last` or `@last~2`. Raises InputError where none fits."""
-    chosen: dict[str, Run] = {}
-    for word in words:
-        found = _find(runs, word, root)
-        if not found:
-            known = {run.id for run in runs} | {run.name for run in runs} | {run.sweep for run in runs if run.sweep}
-            where = f"no runs in {root}" if not runs else f"{len(runs)} runs in {root}"
-            raise InputError(f"no run or sweep '{word}' ({where}){did_you_mean(word, known)}")
-        chosen |= {run.id: run for run in found}
-    return [run for run in runs if run.id in chosen] + [r for i, r in chosen.items() if r not in runs]
+    def _read_sweep(self, path: Path) -> None:
+        try:
+            plan = json.loads(path.read_text())
+            cases = {run["fingerprint"]: run["case"] for run in plan["runs"]}
+            self.sweeps.append(SweepRecord(path.parent, str(plan["started"]), cases))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            self.damaged.append(Damaged(path.parent, f"plan.json cannot be used ({type(error).__name__}: {error})"))
 
+    def runs_of(self, sweep: SweepRecord) -> list[Run]:
+        """The sweep's runs as far as they exist, one for each plan entry: the latest finished one, else the latest."""
+        best: dict[str, Run] = {}
+        for run in self.runs:
+            key = run.record.get("fingerprint", "")
+            if key in sweep.cases and (key not in best or run.status in ENDED or best[key].status not in ENDED):
+                best[key] = run
+        return [Run(run.path, {**run.record, "case": sweep.cases[key]}) for key, run in best.items()]
 
-def _find(runs: Sequence[Run], word: str, root: Path) -> list[Run]:
-    last = re.fullmatch(r"@last(?:~(\d+))?", word)
-    if last:
-        back = int(last[1] or 0)
-        return [runs[-1 - back]] if back < len(runs) else []
-    for match in (lambda run: run.id == word, lambda run: run.sweep == word, lambda run: run.name == word):
-        found = [run for run in runs if match(run)]
+    def ended(self) -> dict[str, Run]:
+        """Runs that finished or diverged, by fingerprint: training them again would give the same."""
+        return {run.record.get("fingerprint", ""): run for run in self.runs if run.status in ENDED}
+
+    def resumable(self) -> dict[str, Run]:
+        """Runs that ended too early, by fingerprint."""
+        return {run.record.get("fingerprint", ""): run for run in self.runs if run.status in ("interrupted", "lost")}
+
+    def latest(self) -> list[Run]:
+        """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
+        sweeps = [(sweep, self.runs_of(sweep)) for sweep in self.sweeps[-1:]]
+        if sweeps and sweeps[0][1]:
+            sweep, members = sweeps[0]
+            if self.runs[-1].record["created"] <= max(sweep.started, max(run.record["created"] for run in members)):
+                return members
+        return self.runs[-10:]
+
+    def select(self, words: Sequence[str]) -> list[Run]:
+        """Runs named by id (or its start), folder, name, sweep, `@last` or `@last~2`. Raises InputError."""
+        chosen: dict[Path, Run] = {}
+        for word in words:
+            found = self._find(word)
+            if not found:
+                known = {run.id for run in self.runs} | {run.name for run in self.runs}
+                known |= {sweep.name for sweep in self.sweeps}
+                count = len(self.runs)
+                where = f"{count} run{'s' if count != 1 else ''} in {self.root}"
+                raise InputError(f"no run or sweep '{word}' ({where}){did_you_mean(word, known)}")
+            chosen |= {run.path: run for run in found}
+        return list(chosen.values())
+
+    def _find(self, word: str) -> list[Run]:
+        last = re.fullmatch(r"@last(?:~(\d+))?", word)
+        if last:
+            back = int(last[1] or 0)
+            return [self.runs[-1 - back]] if back < len(self.runs) else []
+        for sweep in self.sweeps:
+            if sweep.name == word:
+                return self.runs_of(sweep)
+        for match in (lambda run: run.id == word, lambda run: run.path.name == word, lambda run: run.name == word):
+            found = [run for run in self.runs if match(run)]
+            if found:
+                return found
+        path = Path(word)
+        if path.is_dir():
+            return self._inside(path)
+        found = [run for run in self.runs if run.id.startswith(word) or run.path.name.startswith(word)]
         if found:
             return found
-    path = Path(word)
-    if path.is_dir():
-        inside = [run for run in runs if run.path.resolve() == path.resolve()]
-        if inside:
-            return inside
-        if path.parent.name == SWEEPS:
-            return [run for run in runs if run.sweep == path.name]
+        starts = [sweep for sweep in self.sweeps if sweep.name.startswith(word)]
+        return self.runs_of(starts[-1]) if starts else []
+
+    def _inside(self, path: Path) -> list[Run]:
+        for sweep in self.sweeps:
+            if sweep.path.resolve() == path.resolve():
+                return self.runs_of(sweep)
+        found = [run for run in self.runs if run.path.resolve() == path.resolve()]
+        if found:
+            return found
         own = read_run(path)
-        if isinstance(own, Run):
-            return [own]
-        return read_all(path)[0]
-    found = [run for run in runs if run.path.name == word] or [run for run in runs if run.id.startswith(word)]
-    return found or [run for run in runs if run.path.name.startswith(word) or (run.sweep or "").startswith(word)]
+        return [own] if isinstance(own, Run) else Shelf(path).runs
 
-
-def one(runs: Sequence[Run], word: str, root: Path) -> Run:
-    """The one run that a word names. Raises InputError where it names several."""
-    found = select(runs, [word], root)
-    if len(found) > 1:
-        listed = ", ".join(run.id for run in found[:6]) + (", ..." if len(found) > 6 else "")
-        raise InputError(f"'{word}' names {len(found)} runs ({listed}); give one id, or @last")
-    return found[0]
+    def one(self, word: str) -> Run:
+        """The one run that a word names. Raises InputError where it names several."""
+        found = self.select([word])
+        if len(found) > 1:
+            listed = ", ".join(run.id for run in found[:6]) + (", ..." if len(found) > 6 else "")
+            raise InputError(f"'{word}' names {len(found)} runs ({listed}); give one id, or @last")
+        return found[0]

@@ -95,8 +95,15 @@ def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = No
     except ValidationError as error:
         raise _spec_problems(error, given, draft, str(path)) from None
     draft.data["name"] = spec.name
-    grid = {key: [_in_file(value, draft, ("grid", key, i)) for i, value in enumerate(values)] for key, values in spec.grid.items()}
-    zipped = [{key: [_in_file(v, draft, ("zip", key, i)) for i, v in enumerate(vs)] for key, vs in spec.zip.items()}] if spec.zip else []
+    grid = {
+        key: [_in_file(value, draft, ("grid", key, i)) for i, value in enumerate(values)]
+        for key, values in spec.grid.items()
+    }
+    zipped = (
+        [{key: [_in_file(v, draft, ("zip", key, i)) for i, v in enumerate(vs)] for key, vs in spec.zip.items()}]
+        if spec.zip
+        else []
+    )
     for text in overrides:
         if text.startswith("zip("):
             zipped.append(_zip(text))
@@ -105,7 +112,10 @@ def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = No
         if key in grid:
             grid.pop(key)
         if key in given or key in SWEEP_KEYS:
-            raise InputError(f"command line: {text}: '{key}' belongs into the sweep's file" + (", or use --seeds N" if key == "seeds" else ""))
+            raise InputError(
+                f"command line: {text}: '{key}' belongs into the sweep's file"
+                + (", or use --seeds N" if key == "seeds" else "")
+            )
         grid[key] = values
     if "seed" in grid:
         raise InputError("'seed' is not part of a grid; say 'seeds: [1, 2, 3]' in the file, or --seeds N")
@@ -220,7 +230,7 @@ def _listed(text: str) -> tuple[str, list[Tree]]:
 
 
 def _series(text: str, kind: str, inside: str) -> list[int | float]:
-    """The numbers of `range(start, stop, step)` (stop included) or `logspace(low, high, count)`."""
+    """The numbers of `range(start, stop, step)`, without stop as in Python, or `logspace(low, high, count)`."""
     numbers = [scalar(part) for part in split_outside_brackets(inside)]
     if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
         raise InputError(f"command line: {text}: {kind}(...) takes numbers")
@@ -233,8 +243,8 @@ def _series(text: str, kind: str, inside: str) -> list[int | float]:
         return [float(low), *(float(f"{10**step:.12g}") for step in steps[1:-1]), float(high)]
     if len(numbers) not in (1, 2, 3) or (len(numbers) == 3 and numbers[2] == 0):
         raise InputError(f"command line: {text}: write range(STOP), range(START,STOP) or range(START,STOP,STEP)")
-    start, stop, step = (0, numbers[0] - 1, 1) if len(numbers) == 1 else (*numbers, 1)[:3]
-    count = math.floor((stop - start) / step + 1e-9) + 1
+    start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
+    count = math.ceil((stop - start) / step - 1e-9)
     if count < 1:
         raise InputError(f"command line: {text}: the range is empty")
     whole = all(isinstance(n, int) for n in (start, step))

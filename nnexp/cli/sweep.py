@@ -1,0 +1,212 @@
+"""`nnexp sweep`: many runs from one description, in parallel, and their comparison."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nnexp.cli.console import (
+    FormatOption,
+    QuietOption,
+    RunsOption,
+    SetOption,
+    check_format,
+    complete_override,
+    err,
+    name_damaged,
+    out,
+    runs_root,
+    say,
+    watched,
+)
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run
+    from nnexp.sweep.plan import Plan
+    from nnexp.sweep.pool import Result
+
+
+def sweep(
+    config: Annotated[Path, typer.Argument(help="A sweep's YAML file, or one experiment's.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUES]...",
+            help="optimizer=sgd,adam  lr=logspace(1e-4,1,5)  seed lists by --seeds  'zip(a=1,2 b=x,y)'",
+            autocompletion=complete_override,
+        ),
+    ] = None,
+    settings: SetOption = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 for each combination.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
+    quiet: QuietOption = False,
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Train every combination with every seed; skip what is finished; compare.
+
+    Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
+    same command goes on.
+    """
+    from nnexp.report.tables import FORMATS
+
+    check_format(how, FORMATS)
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.plan import make_plan
+    from nnexp.sweep.pool import default_jobs
+
+    described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds)
+    shelf = Shelf(runs_root(runs))
+    name_damaged(shelf.damaged)
+    plan = make_plan(described, shelf)
+    workers = jobs or default_jobs()
+    if dry_run:
+        _show_plan(plan, how)
+        return
+    plan.write()
+    interrupted = _run(plan, shelf.root, workers, quiet)
+    shelf = Shelf(shelf.root)
+    found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
+    members = [] if found is None else shelf.runs_of(found)
+    if members and not quiet:
+        from nnexp.cli.compare import show_comparison
+
+        show_comparison(members, [], metric, None, None, None, False, "auto", how)
+    _end(plan, members, interrupted, quiet)
+
+
+def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
+    """Run what is missing. Returns the exit code of an interruption, if there was one."""
+    from nnexp.cli.interrupt import Interrupt
+    from nnexp.sweep.pool import run_jobs
+
+    missing = plan.missing
+    if not quiet:
+        there = len(plan.jobs) - sum(job.done is None for job in plan.jobs)
+        already = f", {there} already there" if there else ""
+        processes = min(workers, len(missing)) or 1
+        say(f"{len(plan.jobs)} runs{already}, {processes} process{'es' if processes > 1 else ''}; {plan.folder}")
+    if not missing:
+        return None
+    with (
+        Interrupt("finishing the runs under way with a checkpoint") as interrupt,
+        Display(plan, len(missing), quiet) as display,
+    ):
+        for result in run_jobs(missing, root, workers, lambda: interrupt.asked):
+            display.add(result)
+    return interrupt.exit_code if interrupt.asked else None
+
+
+class Display:
+    """What a sweep shows while it runs: a live line for a person, a line a run for a pipe."""
+
+    def __init__(self, plan: Plan, total: int, quiet: bool):
+        self.plan, self.total, self.quiet = plan, total, quiet
+        self.counts: Counter[str] = Counter()
+        self.started = monotonic()
+        self.best: tuple[float, str] | None = None
+        self._live: Any = None
+
+    def __enter__(self) -> Display:
+        console = err()
+        if not self.quiet and watched(console):
+            from rich.live import Live
+
+            self._live = Live(get_renderable=self._display, console=console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def add(self, result: Result) -> None:
+        """A run has ended."""
+        self.counts[result.status] += 1
+        what = " ".join(filter(None, (result.job.trial.label, f"seed {result.job.trial.seed}")))
+        shown = next(
+            (name for name in result.final if name.startswith("validation_") and name != "validation_loss"), None
+        )
+        shown = shown or next(iter(result.final), None)
+        value = result.final.get(shown) if shown else None
+        if value is not None and (self.best is None or value > self.best[0]) and shown and not shown.endswith("loss"):
+            self.best = (value, f"{shown} {value:.4f} ({what})")
+        if self.quiet:
+            return
+        if result.status in ("failed", "diverged"):
+            say(f"{result.status}: {what}: {result.reason}")
+        elif self._live is None and result.status == "finished":
+            done = sum(self.counts.values())
+            score = f"  {shown} {value:.4f}" if value is not None else ""
+            say(f"{done:>{len(str(self.total))}}/{self.total}  {what}{score}")
+
+    def _display(self) -> Any:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        from nnexp.report.numbers import duration
+
+        done = sum(self.counts.values())
+        elapsed = monotonic() - self.started
+        left = duration(elapsed / done * (self.total - done)) if done else "?"
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            Text(self.plan.sweep.name, style="bold"),
+            ProgressBar(total=self.total, completed=done, width=30),
+            Text(f"{done}/{self.total}"),
+            Text(f"{done / elapsed * 60:,.0f} runs/min" if done else "", style="dim"),
+            Text(f"{left} left", style="dim"),
+        )
+        bad = ", ".join(f"{count} {status}" for status, count in self.counts.items() if status != "finished")
+        rows: list[Any] = [head]
+        if bad:
+            rows.append(Text(f"  {bad}", style="yellow"))
+        if self.best is not None:
+            rows.append(Text(f"  best so far: {self.best[1]}", style="green"))
+        return Group(*rows)
+
+
+def _show_plan(plan: Plan, how: str) -> None:
+    """The table of runs that `--dry-run` prints."""
+    from nnexp.report.tables import Column, Grid, headings, render
+
+    keys = list(dict.fromkeys(key for job in plan.jobs for key in job.trial.changes))
+    heads = headings(keys)
+    columns = [Column("number", "run", right=True)]
+    if any(job.trial.case for job in plan.jobs):
+        columns.append(Column("case", "case"))
+    columns += [Column(key, heads[key]) for key in keys]
+    columns += [Column("seed", "seed", right=True), Column("state", "state")]
+    rows = []
+    for number, job in enumerate(plan.jobs, 1):
+        done, begun = job.done, job.begun
+        state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
+        row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
+        rows.append(row | job.trial.changes)
+    missing = len(plan.missing)
+    note = f"{len(plan.jobs)} runs, {missing} to run; nothing was run"
+    render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
+
+
+def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:
+    """The closing lines and the exit code."""
+    counts = Counter(run.status for run in members)
+    if not quiet:
+        say(f"show it again: nnexp compare {plan.folder.name}")
+    if interrupted is not None:
+        left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
+        say(f"interrupted; {left} runs are left; the same command goes on with them")
+        raise typer.Exit(interrupted)
+    unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
+    if unfinished:
+        raise typer.Exit(3)

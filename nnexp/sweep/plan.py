@@ -1,0 +1,107 @@
+"""What a sweep has to do: every trial validated against its data, what is there already, what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from nnexp.config.load import filled, fingerprint, to_yaml
+from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.data import Data, prepare
+from nnexp.engine.trainer import Experiment, Unfit
+from nnexp.errors import InputError, Misfit
+from nnexp.store.folder import write_whole
+from nnexp.store.runs import SWEEPS, Run, Shelf
+from nnexp.sweep.expand import Sweep, Trial
+
+KEPT = 64
+"""Prepared data sets that are kept while the trials are validated."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial with what it is known by, and the earlier run that makes it unnecessary or can be gone on with."""
+
+    trial: Trial
+    config: dict[str, Any]
+    fingerprint: str
+    done: Run | None
+    begun: Run | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep's jobs, and its folder below runs/sweeps/."""
+
+    sweep: Sweep
+    jobs: list[Job]
+    folder: Path
+
+    @property
+    def missing(self) -> list[Job]:
+        """What is to be run; the same computation only once."""
+        return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+
+    def write(self) -> None:
+        """The sweep's folder: its description, and the plan that says which runs belong to it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"cannot write to {self.folder}: {error.strerror}; choose another folder with NNEXP_RUNS"
+            ) from None
+        description = to_yaml(self.sweep.spec, "the sweep as it was expanded")
+        write_whole(self.folder / "sweep.yaml", lambda file: file.write(description.encode()))
+        runs = [
+            {"fingerprint": job.fingerprint, "case": job.trial.case, "seed": job.trial.seed, "label": job.trial.label}
+            for job in self.jobs
+        ]
+        plan = {"started": datetime.now(UTC).isoformat(timespec="microseconds"), "runs": runs}
+        text = json.dumps(plan, indent=1) + "\n"
+        write_whole(self.folder / "plan.json", lambda file: file.write(text.encode()))
+
+
+def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
+    """Validate every trial against its data. Raises InputError with all misfits, before anything is run."""
+    ended, begun = shelf.ended(), shelf.resumable()
+    load = _keeping(KEPT)
+    jobs: list[Job] = []
+    messages: dict[str, None] = {}
+    for trial in sweep.trials:
+        config = trial.loaded.config
+        try:
+            experiment = Experiment(config, load(config))
+        except Misfit as misfit:
+            messages[str(trial.loaded.refuse([misfit]))] = None
+            continue
+        except Unfit as unfit:
+            messages[str(trial.loaded.refuse(unfit.misfits))] = None
+            continue
+        known_by = fingerprint(experiment.config, experiment.data.digest)
+        plain = filled(experiment.config)
+        jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
+    if messages:
+        raise InputError("\n".join(messages))
+    digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
+    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}")
+
+
+def _keeping(count: int) -> Callable[[ExperimentConfig], Data]:
+    """`prepare` that remembers the last `count` data sets: trials of one seed share theirs."""
+    kept: OrderedDict[tuple[str, int, str], Data] = OrderedDict()
+
+    def load(config: ExperimentConfig) -> Data:
+        key = (config.dataset.model_dump_json(), config.seed, config.precision)
+        if key not in kept:
+            kept[key] = prepare(config.dataset, config.seed, config.precision)
+            if len(kept) > count:
+                kept.popitem(last=False)
+        return kept[key]
+
+    return load
