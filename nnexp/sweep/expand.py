@@ -172,24 +172,24 @@ def _trials(
     """Every case with every combination, and for each all seeds. Raises InputError with all problems at once."""
     messages: dict[str, None] = {}
     found: list[Trial] = []
-    for case, combination in itertools.product(list(cases.items()) or [(None, {})], _combinations(grid, zipped)):
-        case_name, case_values = case
+    names: list[str | None] = list(cases) or [None]
+    for case, combination in itertools.product(names, _combinations(grid, zipped)):
         changes: dict[str, Tree] = {}
-        for key, value in case_values.items():
-            changes[key] = _in_file(value, draft, ("cases", case_name, key))
+        if case is not None:
+            changes = {key: _in_file(value, draft, ("cases", case, key)) for key, value in cases[case].items()}
         changes |= combination
         trial = draft.copy()
         try:
             for key, tree in sorted(changes.items(), key=lambda item: item[0].count(".")):
                 trial.assign(key, tree, list_keys())
-            if case_name is not None:
-                trial.data["name"] = slug(f"{draft.data['name']}-{case_name}")
+            if case is not None:
+                trial.data["name"] = slug(f"{draft.data['name']}-{case}")
             trial.data["threads"] = 1
             for seed in seeds:
                 seeded = trial.copy()
                 seeded.data["seed"] = seed
                 loaded = validate(seeded, name)
-                found.append(Trial(loaded, {key: tree.data for key, tree in combination.items()}, case_name, seed))
+                found.append(Trial(loaded, {key: tree.data for key, tree in combination.items()}, case, seed))
         except InputError as error:
             messages[str(error)] = None
     if messages:
