@@ -126,9 +126,8 @@ def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
     typer.echo(f"data          {facts['features']} features, {what}; {examples}")
     typer.echo(f"loss          {experiment.loss.label()}")
     typer.echo(f"parameters    {facts['parameters']:,}")
-    typer.echo(
-        f"steps         {facts['steps_per_epoch']:,} an epoch (batches of {facts['batch']:,}), {facts['steps']:,} in all"
-    )
+    an_epoch = f"{facts['steps_per_epoch']:,} an epoch (batches of {facts['batch']:,})"
+    typer.echo(f"steps         {an_epoch}, {facts['steps']:,} in all")
     parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
     typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")
     for note in facts["notes"]:

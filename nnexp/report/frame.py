@@ -16,7 +16,7 @@ OUTCOME = (
     "id",
     "name",
     "label",
-    "sweep",
+    "case",
     "status",
     "created",
     "epoch",

@@ -45,7 +45,10 @@ def default_jobs() -> int:
 
 
 def run_jobs(jobs: list[Job], root: Path, workers: int, stop_asked: Callable[[], bool]) -> Iterator[Result]:
-    """Run all jobs and yield each result as it comes. After `stop_asked` nothing new is begun; checkpoints are written."""
+    """Run all jobs and yield each result as it comes.
+
+    After `stop_asked` nothing new is begun, and runs under way end with a checkpoint.
+    """
     if workers == 1 or len(jobs) == 1:
         for job in jobs:
             if stop_asked():
