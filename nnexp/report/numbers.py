@@ -57,7 +57,7 @@ def duration(seconds: float | None) -> str:
     """Seconds as people say them.
 
     >>> [duration(s) for s in (0.0123, 3.21, 75, 4000)]
-    ['12 ms', '3.2 s', '1 min 15 s', '1 h 07 min']
+    ['12 ms', '3.2 s', '1 min 15 s', '1 h 06 min']
     """
     if seconds is None or not math.isfinite(seconds):
         return "-"
