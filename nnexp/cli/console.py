@@ -65,10 +65,13 @@ def check_format(how: str, allowed: Sequence[str]) -> str:
     return how
 
 
-def name_damaged(damaged: Sequence[Damaged]) -> None:
-    """Say which folders were left out, and why."""
-    for one in damaged:
+def name_damaged(damaged: Sequence[Damaged], most: int = 5) -> None:
+    """Say which folders were left out, and why; beyond `most`, how many more."""
+    shown = damaged if len(damaged) <= most + 1 else damaged[:most]
+    for one in shown:
         say(f"left out {one.path}: {one.why}")
+    if len(shown) < len(damaged):
+        say(f"left out {len(damaged) - len(shown)} more folders that cannot be read")
 
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:

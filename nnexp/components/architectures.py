@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -47,6 +47,8 @@ class Mlp(Architecture):
         >>> Mlp(hidden=[64, 32]).widths(), Mlp(width=8, depth=3).widths()
         ((64, 32), (8, 8, 8))
     """
+
+    alternatives: ClassVar = (("hidden",), ("width", "depth"))
 
     name: Literal["mlp"] = "mlp"
     hidden: Sizes | None = Field(None, description="widths of the hidden layers; [32] where nothing is given")

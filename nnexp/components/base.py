@@ -48,6 +48,8 @@ class Component(Settings):
     """Other spellings of the member's name that a configuration may use."""
     input_paths: ClassVar[tuple[str, ...]] = ()
     """Fields that name a file to read, relative to the configuration file that they stand in."""
+    alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of fields that say the same in two ways; one that is laid over the other replaces it."""
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)

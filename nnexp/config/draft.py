@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nnexp.components.base import families, members
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, parse, read
 from nnexp.errors import InputError
 
@@ -16,7 +18,8 @@ class Draft:
     """Plain nested data with the place of each key and value.
 
     One rule lays a value over another: mappings merge key by key, but a mapping (or short form) with another `name`
-    replaces the old component, and so does a list. A short form of the same name changes nothing.
+    replaces the old component, and so does a list. A short form of the same name changes nothing. A field that says
+    the same as others (`width` and `depth` for `hidden`) takes their place.
     """
 
     def __init__(self, tree: Tree | None = None):
@@ -86,8 +89,17 @@ class Draft:
             self.values.setdefault(path, place)
             holder = inner
         last: str | int = self._member(holder, parts[-1], path, place) if isinstance(holder, list) else parts[-1]
+        if isinstance(holder, dict) and isinstance(last, str):
+            # two arguments of one command line that contradict each other both stay, to be told
+            here = {r for r, p in self.keys.items() if r[:-1] == path and p.source == place.source and not p.in_file}
+            self._drop(holder, path, [r for r in _rivals(path, holder, last) if (*path, r) not in here])
         self._lay(holder, (*path, last), value.data, value, ())
         self.keys[(*path, last)] = place
+
+    def _drop(self, holder: dict[str, Any], path: KeyPath, keys: Iterable[str]) -> None:
+        for key in keys:
+            holder.pop(key, None)
+            self._forget((*path, key))
 
     def _member(self, holder: list, name: str, path: KeyPath, place: Place) -> int:
         """The index of the list's member called `name`; added where there is none."""
@@ -110,6 +122,7 @@ class Draft:
             old = holder[path[-1]] = {"name": old}
         if isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name"):
             for key, inner in value.items():
+                self._drop(old, path, _rivals(path, old, key) - value.keys())
                 self._lay(old, (*path, key), inner, tree, (*source, key))
             return
         self._forget(path)
@@ -134,6 +147,15 @@ class Draft:
                 return place
             path = path[:-1]
         return None
+
+
+def _rivals(path: KeyPath, component: dict[str, Any], key: str) -> set[str]:
+    """Fields of the component at `path` that say in another way what `key` says."""
+    family = families().get(str(path[-1])) if path else None
+    known = members(family) if family else {}
+    fitting = [cls for name, cls in known.items() if component.get("name", name) == name]
+    groups = [group for cls in fitting for group in cls.alternatives]
+    return {field for group in groups if key not in group for field in group if any(key in g for g in groups)}
 
 
 def _opened(value: Any, is_list: bool) -> Any:

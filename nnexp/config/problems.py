@@ -167,7 +167,9 @@ def report(problems: Sequence[Problem], draft: Draft, name: str) -> InputError:
 
 def _find(problem: Problem, draft: Draft) -> Place | None:
     path: KeyPath = tuple(int(p) if p.isdigit() else p for p in problem.path.split(".")) if problem.path else ()
-    return draft.place(path, problem.at_key)
+    inside = [p for key, p in draft.keys.items() if path and key[: len(path)] == path and len(key) > len(path)]
+    overrides = [place for place in inside if not place.in_file]
+    return overrides[-1] if overrides else draft.place(path, problem.at_key)
 
 
 def located(place: Place | None, problem: Problem, name: str) -> str:

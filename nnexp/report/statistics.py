@@ -30,7 +30,8 @@ def summarize(values: Sequence[float]) -> Summary:
     n = len(values)
     if n == 0:
         return Summary(0, None, None, None)
-    mean = math.fsum(values) / n
+    # equal values have exactly their own mean, which the rounded sum over n may miss by a digit
+    mean = values[0] if min(values) == max(values) else math.fsum(values) / n
     if n == 1:
         return Summary(1, mean, None, None)
     std = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))
