@@ -204,15 +204,19 @@ def schema(
 
 
 def json_schema(sweep: bool = False) -> dict[str, Any]:
-    """The JSON Schema that editors complete from."""
-    if sweep:
-        from nnexp.sweep.expand import SweepSpec
-
-        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **SweepSpec.model_json_schema()}
+    """The JSON Schema that editors complete from; a sweep's file may hold an experiment's keys beside its own."""
     from nnexp.config.schema import ExperimentConfig
 
     document = ExperimentConfig.model_json_schema()
-    document["properties"]["base"] = {"type": "string", "description": "another YAML file that this one changes"}
+    if sweep:
+        from nnexp.sweep.expand import SweepSpec
+
+        own = SweepSpec.model_json_schema()
+        document["title"], document["description"] = own["title"], own["description"]
+        document["properties"] |= own["properties"]
+        document["$defs"] |= own.get("$defs", {})
+    else:
+        document["properties"]["base"] = {"type": "string", "description": "another YAML file that this one changes"}
     # a file may lean on its base for everything, so nothing is required
     document.pop("required", None)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

@@ -146,7 +146,18 @@ def _as_list(value: Any) -> Any:
     return (value,)
 
 
-AS_LIST = BeforeValidator(_as_list)
+class _AsList:
+    """The marker behind AS_LIST; its JSON Schema offers a lone member and `none` beside the list."""
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_before_validator_function(_as_list, handler(kind))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        many = handler(schema)
+        return {"anyOf": [many["items"], many, {"enum": ["none", None]}]}
+
+
+AS_LIST = _AsList()
 """For a field that takes several members: `Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST]`."""
 
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]

@@ -64,7 +64,9 @@ class ExperimentConfig(Settings):
     regularization: Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST] = Field(
         (), description="a regularizer or a list of them"
     )
-    stop: Annotated[Stop, BeforeValidator(_stop_epochs)] = Field(Stop(), description="when training ends")
+    stop: Annotated[Stop, BeforeValidator(_stop_epochs, json_schema_input_type=int | Stop)] = Field(
+        Stop(), description="when training ends"
+    )
     monitor: Monitor = Field(Monitor(), description="what is logged")
     precision: Literal["float32", "float64"] = Field("float32", description="of parameters and arithmetic")
     threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="BLAS threads; in a sweep always 1")

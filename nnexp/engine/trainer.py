@@ -55,7 +55,7 @@ class Experiment:
     """A configuration together with its data: complete, and known to fit together."""
 
     def __init__(self, config: ExperimentConfig, data: Data | None = None):
-        """Load the data and fill what depends on them. Raises a list of Misfits as an ExceptionGroup, or InputError."""
+        """Load the data and fill what depends on them. Raises Unfit with every misfit, or InputError."""
         try:
             data = data or prepare(config.dataset, config.seed, config.precision)
         except Misfit as misfit:

@@ -37,9 +37,9 @@ class SweepSpec(Settings):
     grid: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys to lists: every combination")
     zip: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys to lists that go in step")
     cases: dict[str, dict[str, Any]] = Field(default_factory=dict, description="named sets of dotted keys to values")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seed_list)] = Field(
-        (0,), strict=False, min_length=1, description="a number of seeds from 0 on, or a list of them"
-    )
+    seeds: Annotated[
+        tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seed_list, json_schema_input_type=int | list[int])
+    ] = Field((0,), strict=False, min_length=1, description="a number of seeds from 0 on, or a list of them")
 
 
 @dataclass(frozen=True)
