@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import FormatOption, SetOption, check_format, complete_override, experiment_for, out
+from nnexp.cli.console import (
+    FormatOption,
+    SetOption,
+    check_format,
+    complete_override,
+    experiment_for,
+    out,
+    text_width,
+)
 
 if TYPE_CHECKING:
     from nnexp.engine.trainer import Experiment
@@ -48,7 +56,7 @@ def check(
         columns = [Column("key", "key"), Column("value", "value"), Column("origin", "from", str)]
         render(Grid(columns, rows), "table", out())
     else:
-        typer.echo(to_yaml(plain))
+        typer.echo(to_yaml(plain, width=text_width(out())))
     _print_facts(experiment, facts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +17,13 @@ from nnexp.cli.console import (
     name_damaged,
     out,
     runs_root,
+    text_width,
 )
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from nnexp.store.runs import Run
 
 RunWords = Annotated[
@@ -114,7 +118,7 @@ def show(
 
 def _show(run: Run) -> None:
     from nnexp.config.load import to_yaml
-    from nnexp.report.numbers import curve, duration, score
+    from nnexp.report.numbers import duration, score
     from nnexp.report.tables import Column, Grid, render
 
     record, console = run.record, out()
@@ -127,17 +131,15 @@ def _show(run: Run) -> None:
     if parts:
         typer.echo(", ".join(parts))
     typer.echo("")
-    typer.echo(to_yaml(record["config"]))
+    typer.echo(to_yaml(record["config"], width=text_width(console)))
     columns: dict[str, list[float | None]] = {}
     if (run.path / "metrics.csv").is_file():
         columns = run.metrics()
     epochs = [float(e) for e in columns.get("epoch", []) if e is not None]
     for what in _plotted(record, columns):
         pair = {name: columns[name] for name in (f"train_{what}", f"validation_{what}") if name in columns}
-        if len(epochs) > 1 and pair:
-            typer.echo(" and ".join(pair) + " by epoch")
-            typer.echo(curve(pair, epochs))
-            typer.echo("")
+        if len(epochs) > 1 and any(v is not None and isfinite(v) for values in pair.values() for v in values):
+            _draw(pair, epochs, console)
     if run.final:
         names = list(dict.fromkeys(key.split("_", 1)[1] for key in run.final))
         splits = list(dict.fromkeys(key.split("_", 1)[0] for key in run.final))
@@ -150,6 +152,28 @@ def _show(run: Run) -> None:
     machine = record.get("machine", {})
     typer.echo(f"{versions}; {machine.get('processor') or machine.get('platform', '')}, {machine.get('cores')} cores")
     typer.echo(f"data {record.get('data')}, fingerprint {record.get('fingerprint')}")
+
+
+CURVES = ("cyan", "magenta", "bold")
+"""The first curve, the second, and where they meet."""
+
+
+def _draw(pair: dict[str, list[float | None]], epochs: list[float], console: Console) -> None:
+    """One or two curves over epochs, in colours where there are any."""
+    from rich.text import Text
+
+    from nnexp.report.numbers import plot
+
+    drawn = plot(list(pair.values()), epochs)
+    names = [Text(name, style=style) for name, style in zip(pair, CURVES, strict=False)]
+    console.print(Text(" and ").join(names) + Text(" by epoch"))
+    for margin, cells, owners in zip(drawn.margins, drawn.cells, drawn.owners, strict=True):
+        line = Text(margin)
+        for cell, owner in zip(cells.rstrip("⠀"), owners, strict=False):
+            line.append(cell, style=CURVES[owner - 1] if owner else "")
+        console.print(line)
+    console.print(Text(drawn.axis))
+    console.print()
 
 
 def _plotted(record: dict[str, Any], columns: dict[str, Any]) -> list[str]:

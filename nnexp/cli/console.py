@@ -41,6 +41,11 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def text_width(console: Console) -> int:
+    """How wide running text may be: the terminal's width, 100 at most."""
+    return min(console.width, 100) if console.is_terminal else 100
+
+
 def watched(console: Console) -> bool:
     """Whether a person watches this console, so that a live display makes sense."""
     return console.is_terminal and not console.is_dumb_terminal and not os.environ.get("CI")

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nnexp.cli.console import err, say, watched
-from nnexp.report.numbers import duration, score, sparkline
+from nnexp.report.numbers import duration, logarithms, score, sparkline
 
 if TYPE_CHECKING:
     from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
@@ -101,5 +101,6 @@ class Progress:
         for name in self._scores():
             curve = [row[name] for row in self.rows]
             latest = next((v for v in reversed(curve) if v is not None), None)
-            body.add_row(Text(f"  {name}"), Text(score(latest)), Text(sparkline(curve, 32), style="cyan"))
+            shape = logarithms(curve) if name.endswith("loss") else curve
+            body.add_row(Text(f"  {name}"), Text(score(latest)), Text(sparkline(shape, 32), style="cyan"))
         return Group(head, body)

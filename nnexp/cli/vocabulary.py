@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import FormatOption, check_format, out, say
+from nnexp.cli.console import FormatOption, check_format, out, say, text_width
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -151,9 +151,7 @@ def _explain(cls: type[Component]) -> None:
 def _paragraph(text: str) -> None:
     import textwrap
 
-    console = out()
-    width = min(console.width, 100) if console.is_terminal else 100
-    typer.echo(textwrap.fill(text, width) + "\n")
+    typer.echo(textwrap.fill(text, text_width(out())) + "\n")
 
 
 def _default(field: Any) -> str:

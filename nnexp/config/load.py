@@ -213,8 +213,8 @@ def flat(data: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def to_yaml(data: dict[str, Any], comment: str = "") -> str:
-    """Plain data as YAML text that `load` reads back to the same."""
+def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
+    """Plain data as YAML text that `load` reads back to the same, in lines of about `width` characters."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -225,7 +225,7 @@ def to_yaml(data: dict[str, Any], comment: str = "") -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, text_node)
-    text = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    text = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=width - 16)
     return "".join(f"# {line}\n" for line in comment.splitlines()) + text
 
 

@@ -132,14 +132,14 @@ def _levels(
     heads = headings(keys)
     columns = [Column(key, heads[key], number, _numeric(data, key)) for key in keys]
     columns.append(Column("n", "n", number, True))
-    columns.append(Column("mean", f"mean {metric}", lambda v: score(v, decimals), True))
+    columns.append(Column("mean", "mean", lambda v: score(v, decimals), True))
     columns.append(Column("std", "std", lambda v: score(v, decimals), True, 1))
     columns.append(
         Column("interval", "95 % interval", lambda s: _interval(s, decimals), True, parts=("ci95_low", "ci95_high"))
     )
     for name in ("diverged", "failed", "interrupted", "lost", "running"):
         if any(row[name] for row in rows):
-            columns.append(Column(name, name, _count, True))
+            columns.append(Column(name, name, _count, True, 0 if name == "diverged" else 1))
     columns.append(Column("seconds", "time", duration, True, 2))
     better = frames.higher_is_better(runs, metric or "")
     if sort is None:
@@ -163,7 +163,8 @@ def _levels(
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
     if top is not None and top < total:
         notes.append(f"the first {top} of {total} levels")
-    return Grid(columns, rows, best, notes=notes, meta={"kind": "levels", "by": keys, "metric": metric})
+    title = f"{metric or 'no metric'} by {', '.join(heads[key] for key in keys)}"
+    return Grid(columns, rows, best, title, notes, meta={"kind": "levels", "by": keys, "metric": metric})
 
 
 def _interval(s: Summary, decimals: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -100,44 +101,65 @@ def sparkline(values: Sequence[float | None], width: int = 24) -> str:
     )
 
 
-def curve(series: Mapping[str, Sequence[float | None]], xs: Sequence[float], width: int = 60, height: int = 10) -> str:
-    """Curves over xs as a plot of braille dots, with the range on the axes; one line of names below.
+def logarithms(values: Sequence[float | None]) -> list[float | None]:
+    """log₁₀ of a loss's values, so that its whole fall can be seen; None where there is none.
 
-    Each series is drawn in the same dots, so it suits one or two curves that are read together.
+    >>> logarithms([1.0, 0.01, 0.0, None])
+    [0.0, -2.0, None, None]
     """
-    points = [
-        (x, v)
-        for values in series.values()
-        for x, v in zip(xs, values, strict=True)
-        if v is not None and math.isfinite(v)
+    return [math.log10(v) if v is not None and v > 0 else None for v in values]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves drawn in braille dots, and which of them went through each cell."""
+
+    margins: list[str]
+    """What stands left of each line: the range at its ends."""
+    cells: list[str]
+    """The dots of each line."""
+    owners: list[list[int]]
+    """For each cell the sum of 2ⁱ over the curves i that have a dot in it."""
+    axis: str
+    """The line below, with the range of x."""
+
+    def __str__(self) -> str:
+        lines = [margin + cells.rstrip("⠀") for margin, cells in zip(self.margins, self.cells, strict=True)]
+        return "\n".join([*lines, self.axis])
+
+
+def plot(series: Sequence[Sequence[float | None]], xs: Sequence[float], width: int = 60, height: int = 10) -> Plot:
+    """Curves over xs as braille dots. Missing and infinite values are left out; at least one value is needed.
+
+    >>> print(plot([[0.0, 1.0]], [0, 1], width=4, height=1))
+    0.0000 ┤⣀⠤⠖⠉
+            0  1
+    """
+    known = [
+        [(x, v) for x, v in zip(xs, values, strict=True) if v is not None and math.isfinite(v)] for values in series
     ]
-    if not points:
-        return "(no values)"
+    points = [point for curve in known for point in curve]
     x_low, x_high = min(p[0] for p in points), max(p[0] for p in points)
     low, high = min(p[1] for p in points), max(p[1] for p in points)
     x_span, span = (x_high - x_low) or 1.0, (high - low) or 1.0
-    cells = [[0] * width for _ in range(height)]
-    dots = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-
-    def mark(x: float, y: float) -> None:
-        column = round((x - x_low) / x_span * (2 * width - 1))
-        row = round((high - y) / span * (4 * height - 1))
-        cells[row // 4][column // 2] |= dots[row % 4][column % 2]
-
-    for values in series.values():
-        known = [(x, v) for x, v in zip(xs, values, strict=True) if v is not None and math.isfinite(v)]
-        for (x0, y0), (x1, y1) in pairwise(known):
+    dots = [[0] * width for _ in range(height)]
+    owners = [[0] * width for _ in range(height)]
+    bits = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+    for i, curve in enumerate(known):
+        for (x0, y0), (x1, y1) in pairwise([*curve[:1], *curve]):
             steps = max(2, int(abs(x1 - x0) / x_span * 2 * width), int(abs(y1 - y0) / span * 4 * height))
-            for i in range(steps + 1):
-                mark(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps)
-        for x, y in known[:1]:
-            mark(x, y)
-    top, bottom = score(high), score(low)
-    margin = max(len(top), len(bottom))
-    lines = []
-    for number_, row in enumerate(cells):
-        label = top if number_ == 0 else bottom if number_ == height - 1 else ""
-        lines.append(f"{label:>{margin}} ┤" + "".join(chr(0x2800 + cell) for cell in row).rstrip("⠀"))
+            for k in range(steps + 1):
+                column = round((x0 + (x1 - x0) * k / steps - x_low) / x_span * (2 * width - 1))
+                row = round((high - y0 - (y1 - y0) * k / steps) / span * (4 * height - 1))
+                dots[row // 4][column // 2] |= bits[row % 4][column % 2]
+                owners[row // 4][column // 2] |= 1 << i
+    labels = ["" for _ in range(height)]
+    labels[0], labels[-1] = score(high), score(low)
+    margin = max(map(len, labels))
     left, right = number(float(x_low)), number(float(x_high))
-    lines.append(" " * (margin + 2) + left + right.rjust(width - len(left)))
-    return "\n".join(lines)
+    return Plot(
+        [f"{label:>{margin}} ┤" for label in labels],
+        ["".join(chr(0x2800 + cell) for cell in row) for row in dots],
+        owners,
+        " " * (margin + 2) + left + right.rjust(width - len(left)),
+    )

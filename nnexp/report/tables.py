@@ -13,6 +13,7 @@ from nnexp.report.numbers import number
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 FORMATS = ("table", "markdown", "csv", "json")
 JSON_FORMAT = 1
@@ -114,9 +115,9 @@ def _null(value: Any) -> Any:
 
 
 def as_markdown(grid: Grid) -> str:
-    """A pipe table with the best rows in bold, and the notes below."""
-    heads = [column.heading.replace("\n", " ") for column in grid.columns]
-    lines = ["| " + " | ".join(heads) + " |"]
+    """A pipe table with the best rows in bold, the title above and the notes below."""
+    lines = [f"{grid.title}:", ""] if grid.title else []
+    lines.append("| " + " | ".join(column.heading for column in grid.columns) + " |")
     lines.append("|" + "|".join("---:" if column.right else "---" for column in grid.columns) + "|")
     for index, cells in enumerate(grid.cells(grid.columns)):
         shown = [cell.replace("|", "\\|") for cell in cells]
@@ -131,13 +132,13 @@ def _as_table(grid: Grid, console: Console, every_column: bool) -> None:
     columns = list(grid.columns)
     hidden: list[Column] = []
     if console.is_terminal and not every_column:
-        while len(columns) > 2 and _width(grid, columns) > console.width:
+        while len(columns) > 2 and _width(grid, columns, console) > console.width:
             least = max(range(len(columns)), key=lambda i: (columns[i].rank, i))
             if columns[least].rank == 0:
                 break
             hidden.append(columns.pop(least))
     if console.is_terminal:
-        _rich(grid, columns, console)
+        console.print(_rich(grid, columns))
     else:
         console.file.write(as_text(grid, columns))
     notes = list(grid.notes)
@@ -158,11 +159,11 @@ def _marked(grid: Grid, columns: Sequence[Column]) -> list[list[str]]:
     return cells
 
 
-def _width(grid: Grid, columns: Sequence[Column]) -> int:
-    from rich.cells import cell_len
+def _width(grid: Grid, columns: Sequence[Column], console: Console) -> int:
+    """What the table takes where nothing is folded."""
+    from rich.measure import Measurement
 
-    rows = [[column.heading for column in columns], *_marked(grid, columns)]
-    return sum(max(cell_len(row[i]) for row in rows) + 2 for i in range(len(columns)))
+    return Measurement.get(console, console.options.update_width(10_000), _rich(grid, columns)).maximum
 
 
 def as_text(grid: Grid, columns: Sequence[Column]) -> str:
@@ -181,7 +182,7 @@ def as_text(grid: Grid, columns: Sequence[Column]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rich(grid: Grid, columns: Sequence[Column], console: Console) -> None:
+def _rich(grid: Grid, columns: Sequence[Column]) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -198,4 +199,4 @@ def _rich(grid: Grid, columns: Sequence[Column], console: Console) -> None:
     for index, row in enumerate(_marked(grid, columns)):
         style = "bold green" if index in grid.best else ""
         table.add_row(*(Text(cell) for cell in row), style=style)
-    console.print(table)
+    return table
