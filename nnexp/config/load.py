@@ -218,14 +218,24 @@ def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Quotes every text that our own loader would read as something else."""
+        """Top-level keys on lines of their own; no anchors; quotes for text that our loader would read otherwise."""
+
+        def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+            node = super().represent_mapping(tag, mapping, flow_style)
+            if mapping is data:
+                node.flow_style = False
+            return node
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
 
     def text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = None if isinstance(scalar(text), str) else "'"
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, text_node)
-    text = yaml.dump(data, Dumper=Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=width - 16)
+    style = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": width - 16}
+    text = yaml.dump(data, Dumper=Dumper, **style)
     return "".join(f"# {line}\n" for line in comment.splitlines()) + text
 
 

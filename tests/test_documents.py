@@ -1,0 +1,105 @@
+"""Every configuration in configs/ trains, shortened, and every command in README.md and docs/ runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nnexp.cli.vocabulary import json_schema
+from tests.command import folders, nnexp
+
+ROOT = Path(__file__).parent.parent
+EXPERIMENTS = sorted((ROOT / "configs").glob("*.yaml"))
+SWEEPS = sorted((ROOT / "configs" / "sweeps").glob("*.yaml"))
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of each nnexp command on a page: in its `sh` blocks, and in indented lines that end in one."""
+    text = page.read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines += [
+        part for line in re.findall(r"^ {4}(python3 -m venv .*)$", text, re.MULTILINE) for part in line.split("&&")
+    ]
+    found = [shlex.split(line.replace(".venv/bin/", ""), comments=True) for line in lines]
+    return [words[1:] for words in found if words and words[0] == "nnexp"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with a copy of configs/, as a user's checkout has it."""
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_configuration_trains(path: Path, checkout: Path) -> None:
+    outcome = nnexp("train", f"configs/{path.name}", "stop.epochs=2", "--format", "json", cwd=checkout)
+    assert outcome.code == 0, outcome.err
+    final = outcome.json["final"]
+    losses = [value for name, value in final.items() if name.endswith("_loss")]
+    assert len(losses) == 3
+    assert all(0 <= loss < 10 for loss in losses)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_sweep_runs(path: Path, checkout: Path) -> None:
+    words = ("sweep", f"configs/sweeps/{path.name}", "stop.epochs=1", "--seeds", 1)
+    planned = nnexp(*words, "--dry-run", "--format", "json", cwd=checkout)
+    assert planned.code == 0, planned.err
+    assert not (checkout / "runs").exists()
+    outcome = nnexp(*words, "--jobs", 1, "--format", "json", cwd=checkout)
+    # some of these sweeps go to where training diverges, and exit code 3 says so
+    assert outcome.code in (0, 3), outcome.err
+    rows = outcome.json["rows"]
+    assert sum(row.get("runs", 1) for row in rows) == len(planned.json["rows"])
+    assert len(folders(checkout / "runs")) == len(planned.json["rows"])
+
+
+def test_every_example_starts_with_its_schema() -> None:
+    for path in [*EXPERIMENTS, *SWEEPS]:
+        schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", path.read_text().splitlines()[0])
+        assert schema, path
+        assert (path.parent / schema[1]).is_file(), path
+
+
+@pytest.mark.parametrize(("name", "sweep"), [("schema.json", False), ("sweep.schema.json", True)])
+def test_schema_is_current(name: str, sweep: bool) -> None:
+    """If this fails: nnexp schema > configs/schema.json; nnexp schema --sweep > configs/sweep.schema.json"""
+    assert json.loads((ROOT / "configs" / name).read_text()) == json_schema(sweep)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+def test_commands_of_a_page_run(page: Path, checkout: Path) -> None:
+    for words in commands(page):
+        target = checkout / "my.yaml"
+        if words[0] == "init" and target.exists():
+            target.unlink()
+        outcome = nnexp(*words, cwd=checkout)
+        # the sweep over initializations holds one that diverges
+        allowed = {0, 3} if any("initialization.yaml" in word for word in words) else {0}
+        assert outcome.code in allowed, f"{shlex.join(words)}\n{outcome.err}"
+        assert outcome.out or outcome.err
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_configurations_on_a_page_are_valid(page: Path, checkout: Path) -> None:
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)):
+        path = checkout / "configs" / f"block{number}.yaml"
+        path.write_text(block)
+        words = ["sweep", path, "--dry-run"] if "grid:" in block else ["check", path]
+        outcome = nnexp(*words, cwd=checkout)
+        assert outcome.code == 0, outcome.err
