@@ -89,19 +89,32 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Configuration files, then `key=` and `key=member`, for the shell's completion."""
-    from nnexp.components.base import Component, members
+    """`key=` and `key=member` for the shell's completion."""
+    from nnexp.components.base import families, members
     from nnexp.config.schema import ExperimentConfig
 
-    words: list[str] = []
+    words: dict[str, None] = {}
     for key, field in ExperimentConfig.model_fields.items():
-        annotation = field.annotation
-        words.append(f"{key}=")
-        if isinstance(annotation, type) and issubclass(annotation, Component):
-            for name, cls in members(annotation).items():
-                words.append(f"{key}={name}")
-                words += [f"{key}.{inner}=" for inner in cls.model_fields if inner != "name"]
-    return [word for word in dict.fromkeys(words) if word.startswith(incomplete)]
+        words[f"{key}="] = None
+        family = families().get(key)
+        for name, cls in members(family).items() if family else ():
+            words[f"{key}={name}"] = None
+            words |= {f"{key}.{inner}=": None for inner in cls.model_fields if inner != "name"}
+        if family is None and hasattr(field.default, "model_dump"):
+            words |= {f"{key}.{inner}=": None for inner in type(field.default).model_fields}
+    key, typed = _behind_equals() or ("", incomplete)
+    return [word.removeprefix(key) for word in words if word.startswith(key + typed)]
+
+
+def _behind_equals() -> tuple[str, str] | None:
+    """Where bash asks: `optimizer=` and what is typed behind it, for bash takes `=` as a word of its own."""
+    position = os.environ.get("COMP_CWORD", "")
+    words = os.environ.get("COMP_WORDS", "").split()[: int(position) + 1] if position.isdigit() else []
+    if len(words) > 1 and words[-1] == "=":
+        return words[-2] + "=", ""
+    if len(words) > 2 and words[-2] == "=":
+        return words[-3] + "=", words[-1]
+    return None
 
 
 def experiment_for(loaded: Any) -> Any:
