@@ -33,6 +33,8 @@ class Problem:
     """What to do about it, short enough to stand behind the caret."""
     at_key: bool = False
     """Whether the caret belongs under the key rather than under its value."""
+    keys: tuple[str | int, ...] | None = None
+    """The path in its parts, where it cannot be told from its dots."""
 
 
 def nearest(word: object, candidates: Iterable[str]) -> str | None:
@@ -47,7 +49,8 @@ def nearest(word: object, candidates: Iterable[str]) -> str | None:
     text = str(word).lower()
     matches = difflib.get_close_matches(text, known, n=1, cutoff=0.6)
     if not matches:
-        matches = sorted((k for k in known if len(text) > 2 and (k in text or text in k)), key=len)[:1]
+        inside = (k for k in known if len(text) > 2 and len(k) > 1 and (k in text or text in k))
+        matches = sorted(inside, key=len)[:1]
     return known[matches[0]] if matches else None
 
 

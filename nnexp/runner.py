@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,10 +17,11 @@ import numpy as np
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.engine.loops import form
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
+from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
-from nnexp.store.folder import FORMAT, RunFolder
-from nnexp.store.runs import Run
+from nnexp.store.folder import RunFolder
+from nnexp.store.record import FORMAT
+from nnexp.store.runs import Run, process_mark
 
 Watcher = Callable[[Trainer, Row | Tick], None]
 BEAT = 10.0
@@ -68,8 +70,11 @@ def train(
     import threadpoolctl
 
     started = monotonic()
-    record = folder.read_record()
-    spent = record.get("wall_seconds") or 0.0
+    folder.tidy()
+    before = folder.read_record()
+    spent = before.get("wall_seconds") or 0.0
+    ending = ("reason", "ended")
+    record = {key: value for key, value in before.items() if key not in ending}
     record |= {"status": "running", **_surroundings()}
     folder.write_record(record)
     try:
@@ -85,11 +90,15 @@ def train(
             folder.open_metrics(experiment.columns, trainer.epoch if state is not None else None)
             record["parameters"] = trainer.network.size
             stopped = _follow(trainer, folder, watch, stop_asked)
+    except InputError:  # it cannot go on, and nothing was done: what the record said stays true
+        folder.write_record(before)
+        raise
     except BaseException as error:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         record |= {"status": status, "reason": reason, "wall_seconds": spent + monotonic() - started}
-        folder.write_record(record)
+        with suppress(OSError):  # a full disk, say: the first error is the one to tell
+            folder.write_record(record)
         raise
     finally:
         folder.close()
@@ -147,18 +156,19 @@ def reopen(run: Run) -> tuple[Experiment, RunFolder]:
     """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
     if run.status in ("finished", "diverged"):
         raise InputError(
-            f"run {run.id} is {run.status}: nothing to resume; to train it again: nnexp train {run.path}/config.yaml"
+            f"run {run.id} has {run.status}: nothing to resume; to train it again: nnexp train {run.path}/config.yaml"
         )
     if run.status == "running":
-        raise InputError(f"run {run.id} is still running (process {run.record.get('pid')})")
+        raise InputError(f"run {run.id} is still running (process {run.record['pid']})")
     loaded = load_data(run.record["config"], str(run.path / "run.json"))
-    experiment = Experiment(loaded.config)
+    try:
+        experiment = Experiment(loaded.config)
+    except Unfit as unfit:
+        raise InputError(f"run {run.id} cannot be resumed: {unfit}") from None
     found = fingerprint(experiment.config, experiment.data.digest)
     if found != run.record["fingerprint"]:
         changed = (
-            "the data set"
-            if experiment.data.digest != run.record.get("data")
-            else "the configuration or nnexp's version"
+            "the data set" if experiment.data.digest != run.record["data"] else "the configuration or nnexp's version"
         )
         raise InputError(f"run {run.id} cannot be resumed: {changed} has changed since it began")
     return experiment, RunFolder(run.path)
@@ -211,6 +221,7 @@ def _surroundings() -> dict[str, Any]:
         "form": form(),
         "host": platform.node(),
         "pid": os.getpid(),
+        "process": process_mark(os.getpid()),
         "command": sys.argv[1:],
         "git": _commit(),
     }
@@ -228,12 +239,14 @@ def _processor() -> str:
 
 def _commit() -> str | None:
     """The commit of the git checkout that the working folder is in, read without running git."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        head = folder / ".git" / "HEAD"
-        if head.is_file():
-            text = head.read_text().strip()
-            if not text.startswith("ref: "):
-                return text
-            ref = folder / ".git" / text.removeprefix("ref: ")
-            return ref.read_text().strip() if ref.is_file() else None
+    try:
+        for folder in (Path.cwd(), *Path.cwd().parents):
+            head = folder / ".git" / "HEAD"
+            if head.is_file():
+                text = head.read_text().strip()
+                if not text.startswith("ref: "):
+                    return text
+                return (folder / ".git" / text.removeprefix("ref: ")).read_text().strip()
+    except OSError:
+        pass
     return None

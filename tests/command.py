@@ -6,9 +6,11 @@ import contextlib
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,17 +54,24 @@ def nnexp(*words: object, cwd: Path, **environment: str) -> Outcome:
     return Outcome(int(code or 0), out.getvalue(), err.getvalue())
 
 
-def start(*words: object, cwd: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
+@contextlib.contextmanager
+def start(*words: object, cwd: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a process of its own, which leads its own group; a test that fails leaves none of it behind."""
     clean = {name: value for name, value in os.environ.items() if name not in QUIET_VARIABLES}
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "nnexp", *map(str, words)],
         cwd=cwd,
         env=clean | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    )
+        start_new_session=True,
+    ) as process:
+        try:
+            yield process
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
 
 
 def nnexp_process(*words: object, cwd: Path, **environment: str) -> Outcome:
@@ -70,6 +79,15 @@ def nnexp_process(*words: object, cwd: Path, **environment: str) -> Outcome:
     with start(*words, cwd=cwd, **environment) as process:
         out, err = process.communicate(timeout=120)
     return Outcome(process.returncode, out, err)
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60.0) -> None:
+    """Wait for something that a running process does. It must come before the process and the time end."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the process ended too early"
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 def folders(root: Path) -> Sequence[Path]:

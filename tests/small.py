@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nnexp.config.load import to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.trainer import Experiment, Row, Trainer
 
@@ -16,6 +18,15 @@ RUN: dict[str, Any] = {
     "stop": {"epochs": 4},
 }
 """36 training examples: 4 batches of 8 and one of 4 in an epoch."""
+
+EVERYTHING: dict[str, Any] = {
+    "optimizer": "adam",
+    "normalization": "batch",
+    "regularization": ({"name": "dropout", "rate": 0.3}, "l2", "l1"),
+    "schedule": {"name": "cosine", "per": "step"},
+    "stop": {"epochs": 5, "patience": 1, "metric": "batch_loss"},
+}
+"""All that has a state: moments, running statistics, noise, the best epoch so far."""
 
 
 def trainer(**changes: Any) -> Trainer:
@@ -46,3 +57,29 @@ def trained(**changes: Any) -> Trainer:
     assert one.outcome is not None
     assert np.isfinite(one.network.θ).all() or one.outcome.status == "diverged"
     return one
+
+
+def config_file(folder: Path, name: str = "small", **changes: Any) -> Path:
+    """The small run as a YAML file, with other values for some keys."""
+    path = folder / f"{name}.yaml"
+    path.write_text(to_yaml(_plain({**RUN, **changes})), encoding="utf-8")
+    return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
+
+
+def log(folder: Path) -> str:
+    """A run's metrics.csv but for its last column, the seconds."""
+    lines = (folder / "metrics.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    assert lines[0].endswith(",seconds\n")
+    return "".join(line.rpartition(",")[0] + "\n" for line in lines)
+
+
+def model(folder: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    """A run's model.npz, to the bit."""
+    with np.load(folder / "model.npz", allow_pickle=False) as file:
+        return {name: (str(file[name].dtype), file[name].shape, file[name].tobytes()) for name in file.files}

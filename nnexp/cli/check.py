@@ -14,6 +14,7 @@ from nnexp.cli.console import (
     check_format,
     complete_override,
     experiment_for,
+    not_override,
     out,
     text_width,
 )
@@ -37,6 +38,7 @@ def check(
     Exit code 0: it can be trained. 2: it cannot, and the messages say where.
     """
     check_format(how, ("table", "json"))
+    not_override(config, "check")
     from nnexp.config.load import filled, flat, load, to_yaml
 
     loaded = load(config, [*(overrides or []), *(settings or [])])
@@ -109,7 +111,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "bytes": {
             "parameters": parameter_bytes,
             "gradients": parameter_bytes,
-            "optimizer": parameter_bytes * len(config.optimizer.slots),
+            "optimizer": parameter_bytes * len(config.optimizer.kernel()[0]),
             "activations": network.buffer_bytes,
             "data": data.nbytes,
         },

@@ -17,6 +17,7 @@ from nnexp.cli.console import (
     name_damaged,
     out,
     runs_root,
+    say,
     text_width,
 )
 from nnexp.errors import InputError
@@ -104,19 +105,25 @@ def show(
 ) -> None:
     """Show one run: configuration, curves, final metrics, versions."""
     check_format(how, ("table", "json"))
+    from nnexp.store.folder import finite
     from nnexp.store.runs import Shelf
 
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
     run = shelf.one(word)
+    try:
+        metrics = run.metrics()
+    except InputError as error:
+        say(str(error))
+        metrics = {}
     if how == "json":
-        document = {**run.record, "status": run.status, "path": str(run.path), "metrics": run.metrics()}
-        typer.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        document = {**run.record, "status": run.status, "path": str(run.path), "metrics": metrics}
+        typer.echo(json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    _show(run)
+    _show(run, metrics)
 
 
-def _show(run: Run) -> None:
+def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
     from nnexp.config.load import to_yaml
     from nnexp.report.numbers import duration, score
     from nnexp.report.tables import Column, Grid, render
@@ -132,26 +139,23 @@ def _show(run: Run) -> None:
         typer.echo(", ".join(parts))
     typer.echo("")
     typer.echo(to_yaml(record["config"], width=text_width(console)))
-    columns: dict[str, list[float | None]] = {}
-    if (run.path / "metrics.csv").is_file():
-        columns = run.metrics()
     epochs = [float(e) for e in columns.get("epoch", []) if e is not None]
     for what in _plotted(record, columns):
         pair = {name: columns[name] for name in (f"train_{what}", f"validation_{what}") if name in columns}
-        if len(epochs) > 1 and any(v is not None and isfinite(v) for values in pair.values() for v in values):
+        if any(sum(v is not None and isfinite(v) for v in values) > 1 for values in pair.values()):
             _draw(pair, epochs, console)
     if run.final:
-        names = list(dict.fromkeys(key.split("_", 1)[1] for key in run.final))
-        splits = list(dict.fromkeys(key.split("_", 1)[0] for key in run.final))
+        names = list(dict.fromkeys(key.partition("_")[2] for key in run.final))
+        splits = list(dict.fromkeys(key.partition("_")[0] for key in run.final))
         rows: list[dict[str, Any]] = [
             {"split": split} | {name: run.final.get(f"{split}_{name}") for name in names} for split in splits
         ]
         heads = [Column("split", "split"), *(Column(name, name, score, True) for name in names)]
         render(Grid(heads, rows), "table", console)
-    versions = ", ".join(f"{name} {version}" for name, version in record.get("versions", {}).items())
-    machine = record.get("machine", {})
+    versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
+    machine = record["machine"]
     typer.echo(f"{versions}; {machine.get('processor') or machine.get('platform', '')}, {machine.get('cores')} cores")
-    typer.echo(f"data {record.get('data')}, fingerprint {record.get('fingerprint')}")
+    typer.echo(f"data {record['data']}, fingerprint {record['fingerprint']}")
 
 
 CURVES = ("cyan", "magenta", "bold")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,8 +53,9 @@ def watched(console: Console) -> bool:
 
 
 def say(text: str) -> None:
-    """A line of talk."""
-    print(text, file=sys.stderr)
+    """A line of talk; a run does not end because nobody listens any more."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr)
 
 
 def runs_root(option: Path | None) -> Path:
@@ -61,6 +63,12 @@ def runs_root(option: Path | None) -> Path:
     from nnexp.store.runs import root_folder
 
     return option if option is not None else root_folder()
+
+
+def not_override(config: Path, command: str) -> None:
+    """Raises InputError where an override stands in the place of the configuration."""
+    if "=" in str(config) and not config.exists():
+        raise InputError(f"'{config}' is an override; the configuration comes first: nnexp {command} FILE {config}")
 
 
 def check_format(how: str, allowed: Sequence[str]) -> str:

@@ -86,12 +86,22 @@ def main() -> None:
             raise
         print(error, file=sys.stderr)
         sys.exit(2)
-    except BrokenPipeError:
-        # the reader of the pipe has gone; keep Python from complaining when it flushes stdout at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # the reader of the pipe had enough: no failure of ours
+            sys.exit(0)
+        raise
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # a full disk, a folder that went away
+        if debug:
+            raise
+        print(f"nnexp failed: {error}", file=sys.stderr)
+        sys.exit(1)
+    except MemoryError as error:
+        if debug:
+            raise
+        print(f"nnexp failed: out of memory ({error}); a smaller network or batch needs less", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise

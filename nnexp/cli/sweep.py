@@ -19,11 +19,13 @@ from nnexp.cli.console import (
     complete_override,
     err,
     name_damaged,
+    not_override,
     out,
     runs_root,
     say,
     watched,
 )
+from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from nnexp.store.runs import Run
@@ -58,6 +60,8 @@ def sweep(
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
+    not_override(config, "sweep")
+    _check_metric(metric)
     from nnexp.store.runs import Shelf
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.plan import make_plan
@@ -83,6 +87,18 @@ def sweep(
     _end(plan, members, interrupted, quiet)
 
 
+def _check_metric(word: str | None) -> None:
+    """Raises InputError, before anything is run, for what is no metric's name."""
+    from nnexp.components.base import members
+    from nnexp.components.metrics import Metric
+
+    names = ["loss", *members(Metric)]  # type: ignore[type-abstract]
+    known = [*names, *(f"{split}_{name}" for split in ("validation", "train", "test") for name in names)]
+    if word is not None and word not in known:
+        guess = did_you_mean(word, known) or f"; one of {', '.join(names)}"
+        raise InputError(f"--metric: '{word}' is not a metric{guess}")
+
+
 def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
     """Run what is missing. Returns the exit code of an interruption, if there was one."""
     from nnexp.cli.interrupt import Interrupt
@@ -90,10 +106,11 @@ def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
 
     missing = plan.missing
     if not quiet:
-        there = len(plan.jobs) - sum(job.done is None for job in plan.jobs)
+        there = sum(job.done is not None for job in plan.jobs)
         already = f", {there} already there" if there else ""
-        processes = min(workers, len(missing)) or 1
-        say(f"{len(plan.jobs)} runs{already}, {processes} process{'es' if processes > 1 else ''}; {plan.folder}")
+        processes = min(workers, len(missing))
+        work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
+        say(f"{len(plan.jobs)} runs{already}, {work}; {plan.folder}")
     if not missing:
         return None
     with (
@@ -205,7 +222,7 @@ def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -
         say(f"show it again: nnexp compare {plan.folder.name}")
     if interrupted is not None:
         left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
-        say(f"interrupted; {left} runs are left; the same command goes on with them")
+        say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
         raise typer.Exit(interrupted)
     unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
     if unfinished:

@@ -20,6 +20,7 @@ from nnexp.cli.console import (
     err,
     experiment_for,
     name_damaged,
+    not_override,
     out,
     runs_root,
     say,
@@ -55,8 +56,7 @@ def train(
         return
     if config is None:
         raise InputError("which configuration? for example: nnexp train configs/digits.yaml (nnexp init writes one)")
-    if "=" in str(config) and not config.exists():
-        raise InputError(f"'{config}' is an override; the configuration comes first: nnexp train FILE {config}")
+    not_override(config, "train")
     from nnexp.config.load import load, slug
 
     loaded = load(config, changes)
@@ -131,8 +131,9 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
 
 def _hint(experiment: Any) -> str:
     """What to try after a divergence."""
-    lr = experiment.config.optimizer.lr
-    ideas = [f"a smaller learning rate (optimizer.lr={lr / 10:g})"]
+    optimizer = experiment.config.optimizer
+    usual = type(optimizer).model_fields["lr"].default
+    ideas = [f"a smaller learning rate (optimizer.lr={min(optimizer.lr / 10, usual):g})"]
     if not experiment.config.dataset.preprocessing:
         ideas.append("standardized inputs (dataset.preprocessing=standardize)")
     if experiment.data.classes is None and not getattr(experiment.config.dataset, "scale_target", True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,7 +80,7 @@ def explain(
 
     check_format(how, ("table", "json"))
     known = _families()
-    if name in known:
+    if name in known or name.removesuffix("s") in known:
         list_components(name, how)
         return
     family, _, rest = name.partition(".")
@@ -88,7 +89,10 @@ def explain(
     else:
         found = [members(cls)[spellings(cls)[name]] for cls in known.values() if name in spellings(cls)]
     if not found:
-        words = [word for cls in known.values() for word in spellings(cls)]
+        if family in known and rest:
+            one_of = f"; one of: {', '.join(members(known[family]))}"
+            raise InputError(f"no {family} '{rest}'{did_you_mean(rest, spellings(known[family])) or one_of}")
+        words = [*known, *(word for cls in known.values() for word in spellings(cls))]
         raise InputError(f"no component '{name}'{did_you_mean(name, words) or '; see: nnexp list'}")
     if how == "json":
         typer.echo(json.dumps([_described(cls) for cls in found], indent=1, ensure_ascii=False))
@@ -109,7 +113,8 @@ def _described(cls: type[Component]) -> dict[str, Any]:
         for key, field in cls.model_fields.items()
         if key != "name"
     ]
-    return {"family": cls.family, "name": cls.label(), "aliases": list(cls.aliases), **vars(doc), "fields": fields}
+    described = {"family": cls.family, "name": cls.label(), "aliases": list(cls.aliases), **vars(doc)}
+    return {**described, "fields": fields, "dialects": cls.dialects}
 
 
 def _explain(cls: type[Component]) -> None:
@@ -134,24 +139,26 @@ def _explain(cls: type[Component]) -> None:
         ]
         render(Grid(columns, d["fields"]), "table", console)
         typer.echo("")
+    for dialect, defaults in d["dialects"].items():
+        _paragraph(f"Defaults with dialect {dialect}: " + ", ".join(f"{k} {v:g}" for k, v in defaults.items()))
     if d["source"]:
         _paragraph(f"Source: {d['source']}")
     if d["differs"]:
         _paragraph(f"Where implementations differ: {d['differs']}")
-    sample = ", ".join(
-        f"{f['field']}: {f['default']}" for f in d["fields"][:2] if f["default"] not in ("null", "needed")
-    )
+    fields = sorted(d["fields"], key=lambda f: f["default"] != "needed")[:2]
+    given = {f["field"]: f["default"].replace("needed", "...") for f in fields if f["default"] != "null"}
+    sample = ", ".join(f"{field}: {value}" for field, value in given.items())
     family = d["family"] if d["family"] != "preprocessing" else "dataset.preprocessing"
+    short = [] if "..." in sample else [f"{family}: {d['name']}"]
+    long = [f"{family}: {{name: {d['name']}, {sample}}}"] if sample else []
     if d["family"] != "metric":
-        typer.echo(
-            f"In YAML: {family}: {d['name']}" + (f"   or   {family}: {{name: {d['name']}, {sample}}}" if sample else "")
-        )
+        typer.echo("In YAML: " + "   or   ".join(short + long))
 
 
 def _paragraph(text: str) -> None:
     import textwrap
 
-    typer.echo(textwrap.fill(text, text_width(out())) + "\n")
+    typer.echo(textwrap.fill(text, text_width(out()), break_on_hyphens=False, break_long_words=False) + "\n")
 
 
 def _default(field: Any) -> str:
@@ -169,29 +176,29 @@ def _default(field: Any) -> str:
 
 def _bounds(field: Any) -> str:
     """What a field accepts, in a few signs."""
-    from typing import Literal, get_args, get_origin
+    return _accepted(field.annotation, field.metadata)
 
-    annotation = field.annotation
+
+def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    from typing import Annotated, Literal, get_args, get_origin
+
+    from nnexp.components.base import Component
+
+    arguments = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
+    if type(None) in arguments:
+        return _accepted(next(a for a in arguments if a is not type(None)), metadata)
     if get_origin(annotation) is Literal:
-        return " | ".join(map(str, get_args(annotation)))
+        return " | ".join(map(str, arguments))
+    if get_origin(annotation) is tuple:
+        return "list of " + _accepted(arguments[0]).replace("number", "numbers")
+    if isinstance(annotation, type) and issubclass(annotation, Component):
+        return annotation.family
+    words = {bool: "true | false", int: "whole number", float: "number", str: "text"}
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    bounds = [
-        f"{signs[k]} {getattr(m, k):g}" for m in _constraints(field) for k in signs if getattr(m, k, None) is not None
-    ]
-    kind = next((t.__name__ for t in (bool, int, float, str) if t is annotation or t in get_args(annotation)), "")
-    words = {"bool": "true | false", "int": "whole number", "float": "number", "str": "text"}
-    return " ".join(filter(None, (words.get(kind, ""), " and ".join(bounds))))
-
-
-def _constraints(field: Any) -> list[Any]:
-    """annotated-types' bounds of a field, also those inside `X | None`."""
-    from typing import get_args
-
-    found = list(field.metadata)
-    for inner in get_args(field.annotation):
-        for meta in getattr(inner, "__metadata__", ()):
-            found += getattr(meta, "metadata", [meta])
-    return found
+    bounds = [f"{signs[k]} {getattr(m, k):g}" for m in metadata for k in signs if getattr(m, k, None) is not None]
+    return " ".join(filter(None, (words.get(annotation, ""), " and ".join(bounds))))
 
 
 def schema(
@@ -231,8 +238,10 @@ def init(
     known = members(_families()["dataset"])
     if dataset not in known:
         raise InputError(
-            f"--dataset: '{dataset}' is not a dataset{did_you_mean(dataset, known) or ': ' + ', '.join(known)}"
+            f"--dataset: '{dataset}' is not a dataset{did_you_mean(dataset, known) or '; one of: ' + ', '.join(known)}"
         )
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a file")
     if path.exists() and not force:
         raise InputError(f"{path} exists; choose another name, or --force to overwrite it")
     try:

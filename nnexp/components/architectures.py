@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -53,7 +53,9 @@ class Mlp(Architecture):
     name: Literal["mlp"] = "mlp"
     hidden: Sizes | None = Field(None, description="widths of the hidden layers; [32] where nothing is given")
     width: Count | None = Field(None, description="units of every hidden layer, with `depth`")
-    depth: Count | None = Field(None, description="number of hidden layers, with `width`")
+    depth: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="number of hidden layers, with `width`"
+    )
 
     @model_validator(mode="before")
     @classmethod

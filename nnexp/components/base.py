@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError, core_schema
 
 from nnexp.errors import did_you_mean
@@ -50,6 +58,15 @@ class Component(Settings):
     """Fields that name a file to read, relative to the configuration file that they stand in."""
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields that say the same in two ways; one that is laid over the other replaces it."""
+    dialects: ClassVar[dict[str, dict[str, Any]]] = {}
+    """Other libraries' defaults: what fields are where they are not given, for a value of the field `dialect`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_dialect(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "dialect" not in data:
+            return data
+        return {**cls.dialects.get(str(data["dialect"]), {}), **data}
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -81,8 +98,9 @@ def members(family: type[T]) -> dict[str, type[T]]:
 
 
 def families() -> dict[str, type[Component]]:
-    """Every family by name. Complete once `nnexp.config.schema` is imported."""
-    return {cls.family: cls for cls in Component.__subclasses__() if cls.family}
+    """Every family by name, in alphabetical order. Complete once `nnexp.config.schema` is imported."""
+    found = {cls.family: cls for cls in Component.__subclasses__() if cls.family}
+    return dict(sorted(found.items()))
 
 
 def spellings(family: type[Component]) -> dict[str, str]:
@@ -123,10 +141,13 @@ def _long_form(family: type[Component], value: Any) -> Any:
             "component", "{text}", {"text": f"found {_shown(value)}; name {article} {family.family}: {some}"}
         )
     if "name" not in value:
-        raise PydanticCustomError("component", "{text}", {"text": f"'name' is missing; one of: {some}"})
+        meant = next((word for word in value if word in known), None)
+        text = f"write 'name: {meant}'" if meant else f"one of: {some}"
+        raise PydanticCustomError("component", "{text}", {"text": f"'name' is missing; {text}"})
     name = value["name"]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         guess = did_you_mean(name, known) or f"; one of: {some}"
+        guess = "; a space must follow the ':'" if isinstance(name, str) and ":" in name else guess
         text = f"{_shown(name)} is not {article} {family.family}{guess}"
         raise PydanticCustomError("component", "{text}", {"text": text})
     return {**value, "name": known[name]}
@@ -146,11 +167,21 @@ def _as_list(value: Any) -> Any:
     return (value,)
 
 
+def _each_once(chosen: tuple[Component, ...]) -> tuple[Component, ...]:
+    """A member of a list is known by its name, so a name stands there once."""
+    names = [one.label() for one in chosen]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"'{name}' stands there twice")
+    return chosen
+
+
 class _AsList:
     """The marker behind AS_LIST; its JSON Schema offers a lone member and `none` beside the list."""
 
     def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> Any:
-        return core_schema.no_info_before_validator_function(_as_list, handler(kind))
+        chosen = core_schema.no_info_after_validator_function(_each_once, handler(kind))
+        return core_schema.no_info_before_validator_function(_as_list, chosen)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
         many = handler(schema)

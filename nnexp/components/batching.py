@@ -68,7 +68,7 @@ class MiniBatch(Batching):
         if self.size > n:
             raise Misfit(
                 "batch.size",
-                f"a batch of {self.size} is more than the {n} training examples; use batch: full",
+                f"a batch of {self.size} is more than the {n} training examples; use a smaller size, or batch: full",
             )
         return self.size
 

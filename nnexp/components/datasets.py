@@ -6,13 +6,14 @@ the package (data/SOURCES.md names source and licence), so importing scikit-lear
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from nnexp.components.base import AS_LIST, MEMBER, Component, NonNegative
 from nnexp.components.preprocessing import Preprocessing, Standardize
@@ -251,6 +252,15 @@ class Csv(RegressionFields):
     input_paths: ClassVar = ("path",)
     max_categories: ClassVar[int] = 50
     max_classes: ClassVar[int] = 20
+    largest: ClassVar[float] = 1e100
+    """Beyond it, squares and sums of squares may overflow."""
+
+    @field_validator("separator")
+    @classmethod
+    def _between_cells(cls, separator: str) -> str:
+        if separator in '"\r\n' or not separator.isascii():
+            raise ValueError("must be a character such as ',' or ';', and neither a quote nor the end of a line")
+        return separator
 
     def load(self, rng: np.random.Generator) -> Table:
         frame = self._read()
@@ -273,7 +283,8 @@ class Csv(RegressionFields):
             notes.append(f"{len(frame) - len(kept)} rows with missing values were left out ({listed})")
             frame = kept
         if len(frame) < 10:
-            raise Misfit("dataset.path", f"{self.path}: {len(frame)} usable rows; at least 10 are needed")
+            why = f" ({'; '.join(notes)})" if notes else ""
+            raise Misfit("dataset.path", f"{self.path}: {len(frame)} usable rows; at least 10 are needed{why}")
         x, names = self._encode(frame, columns, notes)
         t, classes = self._target(frame)
         return Table(x, t, names, classes, tuple(notes))
@@ -284,24 +295,30 @@ class Csv(RegressionFields):
         path = Path(self.path)
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
-            here = [p.name for p in path.parent.glob("*.csv")] if path.parent.is_dir() else []
+            here = [p.name for p in path.parent.glob("*.csv") if p.is_file()] if path.parent.is_dir() else []
             raise Misfit("dataset.path", f"the file {self.path} {what}{did_you_mean(path.name, here)}")
         try:
             with path.open(encoding="utf-8-sig") as file:
-                header = next(iter(pd.read_csv(file, sep=self.separator, header=None, nrows=1, dtype=str).values))
+                # with the first row, so that a header that is too short for it is an error
+                first = pd.read_csv(file, sep=self.separator, header=None, nrows=2, dtype=str, na_filter=False)
             frame = pd.read_csv(path, sep=self.separator, skipinitialspace=True, encoding="utf-8-sig")
         except UnicodeDecodeError as error:
-            raise Misfit("dataset.path", f"{self.path} is not UTF-8 text ({error.reason})") from None
+            raise Misfit("dataset.path", f"{self.path} is not UTF-8 text ({error.reason}); save it as UTF-8") from None
         except pd.errors.EmptyDataError:
             raise Misfit("dataset.path", f"{self.path} is empty; a header line and rows are needed") from None
         except pd.errors.ParserError as error:
-            raise Misfit("dataset.path", f"{self.path} cannot be read as CSV: {str(error).strip()}") from None
+            raise Misfit("dataset.path", f"{self.path} cannot be read as CSV: {_plain(str(error))}") from None
         except OSError as error:
             raise InputError(f"{self.path} cannot be read: {error.strerror}") from None
-        names = [str(name).strip() for name in header]
+        names = [str(name).strip() for name in first.values[0]]
+        if "" in names:
+            raise Misfit("dataset.path", f"{self.path}: column {names.index('') + 1} has no name in the header")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise Misfit("dataset.path", f"{self.path}: the column name '{twice[0]}' stands twice in the header")
+            raise Misfit(
+                "dataset.path",
+                f"{self.path}: the column name '{twice[0]}' stands twice in the header{_numbers_only(names)}",
+            )
         frame.columns = [str(column).strip() for column in frame.columns]
         return frame
 
@@ -309,20 +326,22 @@ class Csv(RegressionFields):
         known = list(frame.columns)
 
         def require(key: str, column: str) -> None:
+            """`key` is the dotted key, below dataset, that names the column."""
             if column not in known:
                 hint = did_you_mean(column, known)
                 if len(known) == 1:
                     hint = f"; its one column is '{known[0]}': is the separator really '{self.separator}'?"
                 raise Misfit(
                     f"dataset.{key}",
-                    f"{self.path} has no column '{column}'{hint or '; it has ' + ', '.join(known[:20])}",
+                    f"{self.path} has no column '{column}'"
+                    f"{hint or '; it has ' + ', '.join(known[:20])}{_numbers_only(known)}",
                 )
 
         require("target", self.target)
-        for column in self.features or ():
-            require("features", column)
-        for column in self.drop:
-            require("drop", column)
+        for number, column in enumerate(self.features or ()):
+            require(f"features.{number}", column)
+        for number, column in enumerate(self.drop):
+            require(f"drop.{number}", column)
         if self.features is not None and self.target in self.features:
             raise Misfit("dataset.features", f"the target '{self.target}' cannot be a feature too")
         chosen = self.features if self.features is not None else known
@@ -338,12 +357,11 @@ class Csv(RegressionFields):
         for column in columns:
             cells = frame[column]
             if pd.api.types.is_numeric_dtype(cells):
-                values = cells.to_numpy(dtype=np.float64)
-                if np.isinf(values).any():
-                    raise Misfit("dataset.path", f"{self.path}: column '{column}' contains an infinite value")
-                blocks.append(values[:, None])
+                blocks.append(self._numbers(column, cells)[:, None])
                 names.append(column)
                 continue
+            if self.text != "drop":
+                self._refuse_spoiled_numbers(column, cells)
             categories = sorted(cells.dropna().astype(str).unique())
             if self.text == "error" or (self.text == "one_hot" and len(categories) > self.max_categories):
                 some = ", ".join(repr(c) for c in categories[:3])
@@ -365,25 +383,56 @@ class Csv(RegressionFields):
             raise Misfit("dataset.text", f"{self.path}: every feature column is text and was left out")
         return np.concatenate(blocks, axis=1), tuple(names)
 
+    def _numbers(self, column: str, cells: Any) -> np.ndarray:
+        values = cells.to_numpy(dtype=np.float64)
+        if (np.abs(values) > self.largest).any():
+            raise Misfit(
+                "dataset.path",
+                f"{self.path}: column '{column}' contains a value that is infinite or beyond {self.largest:g}",
+            )
+        return values
+
+    def _refuse_spoiled_numbers(self, column: str, cells: Any) -> None:
+        """Text that is mostly different numbers was not meant as categories. Raises Misfit with what spoils it."""
+        import pandas as pd
+
+        text = cells.dropna().astype(str).str.strip()
+        numbers = pd.to_numeric(text.str.replace(",", ".", regex=False), errors="coerce")
+        if numbers.nunique() <= self.max_classes or numbers.isna().mean() > 0.5:
+            return
+        other, comma = text[numbers.isna()], text[text.str.contains(",", regex=False)]
+        if len(other):
+            what = f"is numbers but for some text such as '{other.iloc[0]}'; an empty cell or NA is a missing value"
+        elif len(comma):
+            what = f"has a decimal comma, as in '{comma.iloc[0]}'; write a point"
+        else:
+            what = "has numbers with too many digits"
+        raise Misfit("dataset.path", f"{self.path}: column '{column}' {what}")
+
     def _target(self, frame: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
         import pandas as pd
 
         cells = frame[self.target]
         numeric = pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells)
         if self.task == "regression" and not numeric:
+            text = cells.astype(str)
+            other = text[pd.to_numeric(text, errors="coerce").isna()]
             raise Misfit(
                 "dataset.task",
-                f"{self.path}: the target '{self.target}' is text, so it cannot be a real target",
+                f"{self.path}: the target '{self.target}' is text, such as '{[*other, *text][0]}', so it cannot be a "
+                "real target",
             )
+        if numeric:
+            self._numbers(self.target, cells)
         values = cells.unique()
         whole = numeric and bool(np.all(np.mod(values.astype(np.float64), 1) == 0))
         few = len(values) <= self.max_classes
         if self.task == "classification" or (self.task == "auto" and (not numeric or (whole and few))):
             labels = sorted(values, key=lambda v: (float(v), "") if numeric else (0.0, str(v)))
+            shown = tuple(f"{v:g}" if numeric else str(v) for v in labels)
             if len(labels) < 2:
                 raise Misfit(
-                    "dataset.target",
-                    f"{self.path}: the target '{self.target}' has only one class, {labels[0]!r}",
+                    "dataset.target", f"{self.path}: the target '{self.target}' has only one class, '{shown[0]}'"
                 )
             if len(labels) > len(cells) // 2:
                 raise Misfit(
@@ -392,6 +441,22 @@ class Csv(RegressionFields):
                     "is it the right column, or should it be 'task: regression'?",
                 )
             index = {label: i for i, label in enumerate(labels)}
-            shown = tuple(f"{v:g}" if numeric else str(v) for v in labels)
             return np.array([index[v] for v in cells], dtype=np.int64), shown
+        if len(values) < 2:
+            raise Misfit("dataset.target", f"{self.path}: the target '{self.target}' has only one value, {values[0]:g}")
         return cells.to_numpy(dtype=np.float64), None
+
+
+def _plain(problem: str) -> str:
+    """pandas' words on a file that is not CSV, in plain ones."""
+    cells = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", problem)
+    quote = re.search(r"EOF inside string starting at row (\d+)", problem)
+    if cells:
+        return f"line {cells[2]} has {cells[3]} cells, not {cells[1]}"
+    return f"the quote that opens in line {int(quote[1]) + 1} is not closed" if quote else problem.strip()
+
+
+def _numbers_only(names: list[str]) -> str:
+    """A question for a header that looks like data."""
+    numbers = all(re.fullmatch(r"[-+.\deE]+", name) for name in names)
+    return "; is the header line missing?" if numbers else ""

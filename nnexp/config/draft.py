@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from nnexp.components.base import families, members
-from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, parse, read
+from nnexp.components.base import Component, families, members, spellings
+from nnexp.config.schema import BARE_NUMBERS, ExperimentConfig
+from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, parse, read, similar_file
 from nnexp.errors import InputError
 
 _SWEEP_WORDS = re.compile(r"^(range|logspace|zip)\(")
@@ -18,8 +19,8 @@ class Draft:
     """Plain nested data with the place of each key and value.
 
     One rule lays a value over another: mappings merge key by key, but a mapping (or short form) with another `name`
-    replaces the old component, and so does a list. A short form of the same name changes nothing. A field that says
-    the same as others (`width` and `depth` for `hidden`) takes their place.
+    replaces the old component, and so does a list. A short form of the same name changes nothing; `stop: 20` sets the
+    epochs. A field that says the same as others (`width` and `depth` for `hidden`) takes their place.
     """
 
     def __init__(self, tree: Tree | None = None):
@@ -38,13 +39,15 @@ class Draft:
         place = tree.values[("base",)]
         base = tree.data["base"]
         if not isinstance(base, str):
-            raise InputError(excerpt(place, f"base: expected the name of a YAML file, found {base!r}"))
+            found = "null" if base is None else repr(base)
+            raise InputError(excerpt(place, f"base: must be the name of a YAML file, found {found}"))
         target = path.parent / base
         here = path.resolve()
         if target.resolve() in (*_open, here):
             raise InputError(excerpt(place, f"base: {base} leads back to this file"))
         if not target.is_file():
-            raise InputError(excerpt(place, f"base: no such file: {target}"))
+            what = "is a folder" if target.is_dir() else f"does not exist{similar_file(target)}"
+            raise InputError(excerpt(place, f"base: the file {target} {what}"))
         draft = cls.from_file(target, (*_open, here))
         del tree.data["base"]
         draft.overlay(tree)
@@ -63,38 +66,48 @@ class Draft:
         for key, value in tree.data.items():
             self._lay(self.data, (key,), value, tree, (key,))
 
+    def assign_all(self, values: Iterable[tuple[str, Tree]], lists: frozenset[str]) -> None:
+        """Set several values: whole components first, so that their order does not matter."""
+        for dotted, value in sorted(values, key=lambda item: unnamed(item[0]).count(".")):
+            self.assign(dotted, value, lists)
+
     def assign(self, dotted: str, value: Tree, lists: frozenset[str] = frozenset()) -> None:
         """Set the value at `a.b.c`; a list's members are addressed by name, as in `regularization.dropout.rate`.
 
-        `lists` names the dotted keys that hold lists of components.
+        `lists` names the dotted keys that hold lists of components. A component's name stands for the component.
         """
-        parts = dotted.split(".")
+        parts = unnamed(dotted).split(".")
         place = value.values.get((), Place("command line"))
+        key_place = value.keys.get((), place)
         if not all(parts):
-            raise InputError(f"{place.source}: '{dotted}' is not a key; write for example optimizer.lr=0.01")
+            raise refusal(key_place, dotted, "this is not a key; write for example optimizer.lr")
         holder: Any = self.data
         path: KeyPath = ()
-        for number, part in enumerate(parts[:-1]):
+        for number, part in enumerate(parts):
+            shown = ".".join(parts[:number])
+            if isinstance(holder, list) and shown not in lists:
+                raise refusal(key_place, dotted, f"'{shown}' is a list; give all of it, as in {shown}=[64,32]")
             slot: str | int = self._member(holder, part, path, place) if isinstance(holder, list) else part
             path = (*path, slot)
+            if number == len(parts) - 1:
+                break
             is_list = ".".join(parts[: number + 1]) in lists
             inner = _opened(None if isinstance(holder, dict) and slot not in holder else holder[slot], is_list)
             if inner is None:
                 shown = ".".join(parts[: number + 1])
-                raise InputError(
-                    f"{place.source}: {dotted}: '{shown}' is {holder[slot]!r}, which has no keys of its own"
-                )
+                raise refusal(key_place, dotted, f"'{shown}' is {holder[slot]!r}, which has no keys of its own")
             holder[slot] = inner
+            self._name_default(path, inner)
             self.keys.setdefault(path, place)
             self.values.setdefault(path, place)
             holder = inner
-        last: str | int = self._member(holder, parts[-1], path, place) if isinstance(holder, list) else parts[-1]
+        owner, last = path[:-1], path[-1]
         if isinstance(holder, dict) and isinstance(last, str):
             # two arguments of one command line that contradict each other both stay, to be told
-            here = {r for r, p in self.keys.items() if r[:-1] == path and p.source == place.source and not p.in_file}
-            self._drop(holder, path, [r for r in _rivals(path, holder, last) if (*path, r) not in here])
-        self._lay(holder, (*path, last), value.data, value, ())
-        self.keys[(*path, last)] = place
+            here = {r for r, p in self.keys.items() if r[:-1] == owner and p.source == place.source and not p.in_file}
+            self._drop(holder, owner, [r for r in _rivals(owner, holder, last) if (*owner, r) not in here])
+        self._lay(holder, path, value.data, value, ())
+        self.keys[path] = key_place
 
     def _drop(self, holder: dict[str, Any], path: KeyPath, keys: Iterable[str]) -> None:
         for key in keys:
@@ -116,11 +129,15 @@ class Draft:
         old = holder.get(path[-1]) if isinstance(holder, dict) else holder[path[-1]]
         if source in tree.keys:
             self.keys[path] = tree.keys[source]
-        if isinstance(old, dict) and isinstance(value, str) and old.get("name") == value:
+        if len(path) == 1 and path[0] in BARE_NUMBERS and isinstance(value, int) and not isinstance(value, bool):
+            inner = BARE_NUMBERS[path[0]]
+            tree = Tree(None, {}, {(inner,): tree.values[source]} if source in tree.values else {})
+            value, source = {inner: value}, ()
+        if isinstance(old, dict) and isinstance(value, str) and _name(path, old) == _name(path, value):
             return
-        if isinstance(old, str) and isinstance(value, dict) and value.get("name", old) == old and "name" not in path:
+        if isinstance(old, str) and isinstance(value, dict) and _name(path, value) in (None, _name(path, old)):
             old = holder[path[-1]] = {"name": old}
-        if isinstance(old, dict) and isinstance(value, dict) and value.get("name", old.get("name")) == old.get("name"):
+        if isinstance(old, dict) and isinstance(value, dict) and _name(path, value) in (None, _name(path, old)):
             for key, inner in value.items():
                 self._drop(old, path, _rivals(path, old, key) - value.keys())
                 self._lay(old, (*path, key), inner, tree, (*source, key))
@@ -132,6 +149,14 @@ class Draft:
             for place_path, place in theirs.items():
                 if place_path[:depth] == source:
                     mine[(*path, *place_path[depth:])] = place
+        self._name_default(path, holder[path[-1]])
+
+    def _name_default(self, path: KeyPath, value: Any) -> None:
+        """`optimizer: {lr: 0.01}` over nothing means the default optimizer."""
+        field = ExperimentConfig.model_fields.get(str(path[0])) if len(path) == 1 else None
+        if isinstance(value, dict) and "name" not in value and field and isinstance(field.default, Component):
+            value["name"] = field.default.label()
+            self.values[(*path, "name")] = Place("default")
 
     def _forget(self, path: KeyPath) -> None:
         for places in (self.keys, self.values):
@@ -147,6 +172,13 @@ class Draft:
                 return place
             path = path[:-1]
         return None
+
+
+def _name(path: KeyPath, component: Any) -> str | None:
+    """The name of the component at `path`, not an alias of it; None where none is given."""
+    name = component if isinstance(component, str) else component.get("name")
+    family = families().get(str(path[-1]))
+    return (spellings(family) if family else {}).get(str(name), name)
 
 
 def _rivals(path: KeyPath, component: dict[str, Any], key: str) -> set[str]:
@@ -175,20 +207,42 @@ def _copied(value: Any) -> Any:
     return copy.deepcopy(value)
 
 
+def unnamed(dotted: str) -> str:
+    """`optimizer.name` -> `optimizer`: to name a component is to choose it."""
+    return dotted.removesuffix(".name")
+
+
+def refusal(place: Place, dotted: str, message: str) -> InputError:
+    """The error for a dotted key that cannot be set; it names the key where the place does not."""
+    if place.in_file:
+        return InputError(excerpt(place, f"{dotted}: {message}" if dotted else message))
+    return InputError(": ".join((place.source, *place.text, message)))
+
+
 def split_override(text: str, source: str = "command line") -> tuple[str, Tree]:
     """`optimizer.lr=0.01` -> the dotted key and the value's tree, parsed as YAML. Raises InputError."""
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key:
-        raise InputError(f"{source}: '{text}' is not an override; write KEY=VALUE, for example optimizer.lr=0.01")
-    if not re.fullmatch(r"[A-Za-z_][\w.-]*", key):
-        raise InputError(f"{source}: '{key}' is not a key; write for example optimizer.lr=0.01")
+        raise InputError(
+            f"{source}: '{text}' is not an override; write KEY=VALUE without spaces, for example optimizer.lr=0.01"
+        )
+    if key == "base":
+        raise InputError(f"{source}: {text}: 'base' belongs into a file")
+    if not re.fullmatch(r"[A-Za-z_][\w-]*(\.[\w-]+)*", key):
+        raise InputError(f"{source}: {text}: '{key}' is not a key; write for example optimizer.lr=0.01")
+    return key, value_tree(value, text, source)
+
+
+def value_tree(value: str, text: str, source: str = "command line") -> Tree:
+    """The tree of a value inside the argument `text`, which is the place of all of it. Raises InputError."""
+    place = Place(source, text=(text,))
     try:
         tree = parse(value, source)
     except InputError as error:
-        raise InputError(f"{source}: {text}: the value is not valid YAML ({str(error).splitlines()[0]})") from None
-    place = Place(source, text=(text,))
-    return key, Tree(tree.data, dict.fromkeys(tree.keys, place), dict.fromkeys({(), *tree.values}, place))
+        why = str(error).splitlines()[0].partition("  ")[2]
+        raise InputError(f"{source}: {text}: the value is not valid YAML: {why}") from None
+    return Tree(tree.data, dict.fromkeys(tree.keys, place), dict.fromkeys({(), *tree.values}, place))
 
 
 def names_several(text: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,14 +17,13 @@ from pydantic import ValidationError
 
 from nnexp import __version__
 from nnexp.components.base import Component, families, members
-from nnexp.config.draft import Draft, names_several, split_override
-from nnexp.config.problems import explain, report
+from nnexp.config.draft import Draft, names_several, split_override, unnamed
+from nnexp.config.problems import SWEEP_KEYS, problems_of, report
 from nnexp.config.schema import ExperimentConfig
-from nnexp.config.yaml import Place, Tree, scalar
+from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
 from nnexp.errors import InputError, Misfit, Problem
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
-SWEEP_KEYS = ("grid", "zip", "cases", "seeds")
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,29 @@ class Loaded:
 
     def origin(self, dotted: str) -> str:
         """Where the value at a dotted key came from: a line, an override, the environment or the default."""
-        place = self.draft.place(tuple(dotted.split(".")))
-        if place is None or not _was_given(self.draft.data, dotted.split(".")):
+        path = _path_of(dotted.split("."), self.draft.data)
+        place = None if path is None else self.draft.place(path)
+        if place is None:
             return "default"
         return f"{place.source}:{place.line}" if place.in_file else place.source
 
 
-def _was_given(data: Any, parts: Sequence[str]) -> bool:
+def _path_of(parts: Sequence[str], data: Any) -> KeyPath | None:
+    """The path of a dotted key in plain data, where lists' members go by their names; None where it is not given."""
+    path: KeyPath = ()
     for number, part in enumerate(parts):
         if isinstance(data, list):
-            data = next((d for d in data if d == part or (isinstance(d, dict) and d.get("name") == part)), None)
+            names = [one.get("name") if isinstance(one, dict) else one for one in data]
+            if part not in names:
+                return None
+            path, data = (*path, names.index(part)), data[names.index(part)]
         elif isinstance(data, dict) and part in data:
-            data = data[part]
-        else:
-            return isinstance(data, str) and part == "name" and number == len(parts) - 1
-    return data is not None
+            path, data = (*path, part), data[part]
+        elif isinstance(data, str):  # a short form says only the name
+            return path if part in ("name", data) and number == len(parts) - 1 else None
+        elif not (isinstance(data, dict) and data.get("name") == part):  # a lone member of a list is skipped
+            return None
+    return path if data is not None else None
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
@@ -65,13 +73,15 @@ def load(path: Path, overrides: Sequence[str] = ()) -> Loaded:
     """
     draft = Draft.from_file(path)
     for key in SWEEP_KEYS:
-        if key in draft.data:
-            raise InputError(f"{path}: this file describes a sweep ('{key}'); run it with: nnexp sweep {path}")
+        place = draft.place((key,), at_key=True)
+        if place is not None:
+            raise InputError(excerpt(place, f"'{key}' makes this file a sweep; run it with: nnexp sweep {path}"))
     for text in overrides:
         if names_several(text):
+            words = ["--seeds N" if word.startswith("seed=") else shlex.quote(word) for word in overrides]
             raise InputError(
                 f"command line: {text}: several values for one run; to train one run for each:\n"
-                f"    nnexp sweep {path} {' '.join(overrides)}"
+                f"    nnexp sweep {path} {' '.join(words)}"
             )
     apply_overrides(draft, overrides)
     draft.data.setdefault("name", slug(path.stem))
@@ -84,15 +94,14 @@ def load_data(data: dict[str, Any], name: str) -> Loaded:
 
 
 def apply_overrides(draft: Draft, overrides: Iterable[str], source: str = "command line") -> None:
-    """Set `KEY=VALUE` values: whole components first, so that the order on the command line does not matter."""
+    """Set `KEY=VALUE` values; their order does not matter."""
     parsed = [split_override(text, source) for text in overrides]
     seen: set[str] = set()
     for key, _ in parsed:
-        if key in seen:
-            raise InputError(f"{source}: '{key}' is given twice")
-        seen.add(key)
-    for key, tree in sorted(parsed, key=lambda item: item[0].count(".")):
-        draft.assign(key, tree, list_keys())
+        if unnamed(key) in seen:
+            raise InputError(f"{source}: '{unnamed(key)}' is given twice")
+        seen.add(unnamed(key))
+    draft.assign_all(parsed, list_keys())
 
 
 @cache
@@ -116,26 +125,13 @@ def list_keys() -> frozenset[str]:
 def validate(draft: Draft, name: str) -> Loaded:
     """Fill and validate a draft. Raises InputError with every problem at its place."""
     draft = draft.copy()
-    _name_defaults(draft)
     _threads_from_environment(draft)
     _resolve_paths(draft)
     try:
         config = ExperimentConfig.model_validate(draft.data)
     except ValidationError as error:
-        problems = []
-        for one in error.errors():
-            path, message, hint, at_key = explain(dict(one), draft.data, ExperimentConfig)
-            problems.append(Problem(".".join(map(str, path)), message, hint, at_key))
-        raise report(problems, draft, name) from None
+        raise report(problems_of(error, draft.data, ExperimentConfig), draft, name) from None
     return Loaded(config, draft, name)
-
-
-def _name_defaults(draft: Draft) -> None:
-    """`optimizer: {lr: 0.01}` means the default optimizer."""
-    for key, field in ExperimentConfig.model_fields.items():
-        value = draft.data.get(key)
-        if isinstance(value, dict) and "name" not in value and isinstance(field.default, Component):
-            draft.data[key] = {"name": field.default.label(), **value}
 
 
 def _threads_from_environment(draft: Draft) -> None:
@@ -231,6 +227,7 @@ def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
 
     def text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = None if isinstance(scalar(text), str) else "'"
+        style = style if text.isprintable() else '"'
         return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
     Dumper.add_representer(str, text_node)

@@ -41,8 +41,16 @@ class Monitor(Settings):
     checkpoint: NonNegative = Field(10.0, description="seconds between two checkpoints to resume from")
 
 
+BARE_NUMBERS = {"stop": "epochs"}
+"""Keys with fields of their own -> the field that is meant where a bare number stands."""
+
+
 def _stop_epochs(value: Any) -> Any:
-    return {"epochs": value} if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, dict | Stop):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {BARE_NUMBERS["stop"]: value}
+    raise ValueError("must be a number of epochs, or keys and values such as {epochs: 20, patience: 5}")
 
 
 class ExperimentConfig(Settings):

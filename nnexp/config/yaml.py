@@ -13,10 +13,12 @@ from typing import Any
 
 import yaml
 
-from nnexp.errors import InputError
+from nnexp.errors import InputError, nearest
 
 KeyPath = tuple[str | int, ...]
 MAX_NODES = 20_000
+LONGEST = 120
+"""Characters that are shown of a line."""
 
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?$")
@@ -70,8 +72,8 @@ def scalar(text: str) -> Any:
 class _Loader(yaml.SafeLoader):
     """SafeLoader's scanner and parser; what scalars mean is decided by `scalar`."""
 
-
-_Loader.yaml_implicit_resolvers = {}
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> None:
+        """No tag, so that every tag that a node has was written in the file."""
 
 
 def read(path: Path) -> Tree:
@@ -80,7 +82,7 @@ def read(path: Path) -> Tree:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise InputError(f"{shown}: no such file{_similar_file(path)}") from None
+        raise InputError(f"{shown}: no such file{similar_file(path)}") from None
     except IsADirectoryError:
         raise InputError(f"{shown} is a folder; give a YAML file") from None
     except UnicodeDecodeError as error:
@@ -89,18 +91,24 @@ def read(path: Path) -> Tree:
         raise InputError(f"{shown} cannot be read: {error.strerror}") from None
     tree = parse(text, shown)
     if not isinstance(tree.data, dict):
-        found = "empty" if tree.data is None else f"a {type(tree.data).__name__}"
-        raise InputError(f"{shown}: expected keys and values such as 'dataset: digits'; the file is {found}")
+        if tree.data is None:
+            raise InputError(f"{shown} is empty; expected keys and values such as 'dataset: digits'")
+        found = "a list" if isinstance(tree.data, list) else repr(tree.data)
+        hint = _WITHOUT_SPACE if isinstance(tree.data, str) and ":" in tree.data else ""
+        message = f"expected keys and values such as 'dataset: digits', found {found}"
+        raise InputError(excerpt(tree.values[()], message, hint))
     return tree
 
 
-def _similar_file(path: Path) -> str:
-    from nnexp.errors import did_you_mean
-
+def similar_file(path: Path) -> str:
+    """What may have been meant by a YAML file that is not there: `; did you mean ...?`, or nothing."""
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent}"
-    others = {p.name: p for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml")}
-    return did_you_mean(path.name, others)
+    deeper = sorted(path.parent.glob(f"*/{path.name}"))
+    others = {p.name: p for p in path.parent.iterdir() if p.suffix in (".yaml", ".yml") and p.is_file()}
+    near = nearest(path.name, others)
+    found = path.parent / near if near else deeper[0] if deeper else None
+    return f"; did you mean '{found}'?" if found else ""
 
 
 def parse(text: str, source: str) -> Tree:
@@ -110,8 +118,11 @@ def parse(text: str, source: str) -> Tree:
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         raise InputError(_syntax_error(error, source, lines)) from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: not valid YAML: {error}") from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        column = error.position - (before.rfind("\n") + 1)
+        place = Place(source, before.count("\n") + 1, column + 1, 1, lines)
+        raise InputError(excerpt(place, f"the character U+{error.character:04X} is not allowed in YAML")) from None
     except RecursionError:
         raise InputError(f"{source}: nested too deeply") from None
     tree = Tree(None)
@@ -132,9 +143,10 @@ class _Builder:
         self.count += 1
         if self.count > MAX_NODES:
             raise InputError(f"{self.source}: more than {MAX_NODES:,} values once its aliases are expanded")
+        if node.tag is not None:
+            shown = node.tag.replace("tag:yaml.org,2002:", "!!")
+            self.refuse(node, f"the tag {shown} is not supported; write the plain value")
         if isinstance(node, yaml.ScalarNode):
-            if node.tag.startswith("tag:yaml.org,2002:") is False and node.tag != "!":
-                self.refuse(node, f"the tag {node.tag} is not supported; write the plain value")
             return scalar(node.value) if node.style is None else node.value
         if id(node) in self.open:
             self.refuse(node, "an alias contains itself")
@@ -159,6 +171,9 @@ class _Builder:
                 self.refuse(key_node, f"the key '{key}' stands twice; first in line {first}")
             self.tree.keys[(*path, key)] = self.place(key_node)
             result[key] = self.build(value_node, (*path, key))
+            if getattr(value_node, "flow_style", None) is False:
+                # what is wrong with a block of lines as a whole is shown at its key
+                self.tree.values[(*path, key)] = self.tree.keys[(*path, key)]
         return result
 
     def place(self, node: yaml.Node) -> Place:
@@ -174,29 +189,71 @@ def excerpt(place: Place, message: str, hint: str = "") -> str:
     """`file:line:column  message`, the line itself, and a caret line with the hint."""
     head = f"{place.source}:{place.line}:{place.column}  {message}"
     number = place.line - 1
-    shown = []
-    if 0 < number < len(place.text) and place.text[number - 1].strip():
-        shown.append(f"  {number:4} | {place.text[number - 1]}")
+    # of a long line, the part around the column; tabs and control characters as spaces, so that the caret stands right
+    cut = max(0, place.column - LONGEST // 2) if number < len(place.text) and len(place.text[number]) > LONGEST else 0
+    shown = [
+        f"  {i + 1:4} | {''.join(c if c.isprintable() else ' ' for c in place.text[i][cut : cut + LONGEST])}"
+        for i in (number - 1, number)
+        if 0 <= i < len(place.text) and (i == number or place.text[i].strip())
+    ]
     if number < len(place.text):
-        shown.append(f"  {number + 1:4} | {place.text[number]}")
-        shown.append("       | " + " " * (place.column - 1) + "^" * place.width + (f" {hint}" if hint else ""))
+        width = min(place.width, LONGEST - (place.column - 1 - cut))
+        shown.append("       | " + " " * (place.column - 1 - cut) + "^" * max(width, 1) + (f" {hint}" if hint else ""))
     return "\n".join((head, *shown))
 
 
+_WITHOUT_SPACE = "a space must follow the ':'"
+
+
 def _syntax_error(error: yaml.MarkedYAMLError, source: str, lines: tuple[str, ...]) -> str:
-    mark = error.problem_mark or error.context_mark
-    problem = error.problem or "not valid YAML"
-    if mark is None:
-        return f"{source}: {problem}"
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    if "\t" in line[: mark.column + 1]:
+    """PyYAML's error in plain words, at the place that has to be changed."""
+    mark, context, problem = error.problem_mark, error.context or "", error.problem or ""
+    begun = error.context_mark or mark
+    hint = ""
+    if mark.line < len(lines) and "\t" in lines[mark.line][: mark.column + 1]:
         problem = "a tab; YAML is indented with spaces"
-    elif "mapping values are not allowed" in problem:
-        problem = "a second ':' in one line; is the line before it indented differently, or a value in need of quotes?"
+    elif "quoted scalar" in context:
+        mark, problem = begun, "this quote is not closed"
+    elif "flow" in context and mark.line > begun.line:
+        found = "" if mark.line >= len(lines) else f"; {problem} in line {mark.line + 1}"
+        mark, problem = begun, f"this bracket is not closed{found}"
     elif "could not find expected ':'" in problem:
-        problem = "a key without ':'"
-    elif "found character" in problem and "cannot start any token" in problem:
-        problem += "; put the value in quotes"
-    elif error.context and "flow" in error.context:
-        problem = f"a bracket that is not closed ({problem})"
-    return excerpt(Place(source, mark.line + 1, mark.column + 1, 1, lines), problem)
+        return _without_colon(begun.line, source, lines)
+    elif "mapping values are not allowed" in problem:
+        if ":" in lines[mark.line][: mark.column]:
+            problem = "a second ':' in one line; put the value in quotes, or on lines of its own"
+        else:
+            before = max((i for i in range(mark.line) if lines[i].partition("#")[0].strip()), default=0)
+            if ":" not in lines[before]:
+                return _without_colon(before, source, lines)
+            problem = "this line is indented more than the one above, which has a value already"
+            return excerpt(_line(mark.line, source, lines), problem)
+    elif "but found '<block mapping start>'" in problem:
+        problem = "this line's indentation fits none of the lines above"
+        return excerpt(_line(mark.line, source, lines), problem)
+    elif "but found ']'" in problem or "but found '}'" in problem:
+        problem = "this closes a bracket that was not opened"
+    elif "but found ':'" in problem:
+        problem = "a ':' without a key"
+    elif "expected the node content" in problem:
+        problem = f"a value is missing before {problem.rpartition(' ')[2]}"
+    elif "another document" in problem:
+        problem = "a second document begins here; a file holds one"
+    elif "undefined alias" in problem or context.endswith(("an alias", "an anchor")):
+        mark, hint = begun, "put text that begins with & or * in quotes"
+        problem = "this refers to nothing"
+    elif "cannot start any token" in problem:
+        hint = "put the value in quotes"
+    return excerpt(Place(source, mark.line + 1, mark.column + 1, 1, lines), problem, hint)
+
+
+def _without_colon(number: int, source: str, lines: tuple[str, ...]) -> str:
+    hint = _WITHOUT_SPACE if ":" in lines[number] else "write it as 'key: value'"
+    return excerpt(_line(number, source, lines), "a line without ': '", hint)
+
+
+def _line(number: int, source: str, lines: tuple[str, ...]) -> Place:
+    """The whole of a line, without the space around it."""
+    text = lines[number]
+    start = len(text) - len(text.lstrip())
+    return Place(source, number + 1, start + 1, len(text.strip()), lines)

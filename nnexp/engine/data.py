@@ -69,6 +69,8 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         one = step.fit(xs[0])
         fitted.append(one)
         xs = [one(x) for x in xs]
+        if any(np.isnan(x).any() for x in xs):
+            break  # what a later step would put there is not the mean of the feature
     if any(np.isnan(x).any() for x in xs):
         missing = [name for name, bad in zip(table.features, np.isnan(table.x).any(axis=0), strict=True) if bad]
         raise Misfit(
@@ -81,8 +83,11 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         scale = float(table.t[parts[0]].std()) or 1.0
     digest = hashlib.sha256(table.x.tobytes() + table.t.tobytes()).hexdigest()[:16]
     dtype = np.dtype(precision)
-    splits = [Split(np.ascontiguousarray(x, dtype), table.t[i]) for x, i in zip(xs, parts, strict=True)]
-    train, validation, tested = splits
+    with np.errstate(over="ignore"):
+        xs = [np.ascontiguousarray(x, dtype) for x in xs]
+    if not all(np.isfinite(x).all() for x in xs):
+        raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
+    train, validation, tested = (Split(x, table.t[i]) for x, i in zip(xs, parts, strict=True))
     return Data(
         train, validation, tested, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes
     )

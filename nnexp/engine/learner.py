@@ -55,10 +55,11 @@ class Learner:
         self.t = 0
         """Updates made so far."""
         start = optimizer.start()
-        self.slots = {name: np.full_like(network.θ, start.get(name, 0.0)) for name in optimizer.slots}
+        slots, rule = optimizer.kernel()
+        self.slots = {name: np.full_like(network.θ, start.get(name, 0.0)) for name in slots}
         self._state = tuple(self.slots.values())
         self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), network.dtype)
-        self._update = loops.update(type(optimizer).rule, len(self.slots), len(self._c))
+        self._update = loops.update(rule, len(self.slots), len(self._c))
         self._weights = network.θ[: network.weights], network.g[: network.weights]
         self._penalties = [
             (loops.penalty(type(p).slope), np.array([p.strength], network.dtype)) for p in penalties if p.strength > 0

@@ -19,7 +19,7 @@ from nnexp.engine.data import Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.streams import stream
-from nnexp.errors import Misfit
+from nnexp.errors import Misfit, did_you_mean
 
 TICK = 0.1
 """Seconds between two ticks: how long an interruption may wait."""
@@ -116,12 +116,21 @@ class Experiment:
                     f"the last of the {n} training examples is a batch of its own, which batch normalization cannot "
                     f"use; say 'drop_last: true' or another size than {rows}",
                 )
-        stop = config.stop
-        if stop.patience is not None:
-            known = self.columns[3:-1]
-            if stop.metric not in known:
-                without = "" if len(self.data.validation) else " (dataset.validation is 0)"
-                yield Misfit("stop.metric", f"'{stop.metric}' is not logged{without}; one of {', '.join(known)}")
+        optimizer = config.optimizer
+        if not optimizer.scales_with_lr and config.schedule.label() != "constant":
+            yield Misfit("schedule", f"{optimizer.label()} finds its own step sizes, so a schedule has no effect on it")
+        stop, known = config.stop, self.columns[3:-1]
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        possible = ["batch_loss", *(f"{split}_{name}" for split in ("train", "validation") for name in names)]
+        if stop.metric not in possible:
+            guess = did_you_mean(stop.metric, possible) or f"; one of {', '.join(known)}"
+            yield Misfit("stop.metric", f"'{stop.metric}' is not logged{guess}")
+        elif stop.patience is not None and stop.metric not in known:
+            why = "monitor.train is false" if stop.metric.startswith("train_") else "dataset.validation is 0"
+            yield Misfit(
+                "stop.patience",
+                f"'{stop.metric}' is not logged, for {why}; set stop.metric to one of {', '.join(known)}",
+            )
 
     def network(self, rng: np.random.Generator) -> Network:
         """The network, not yet initialized; noise draws from `rng`."""
@@ -305,11 +314,11 @@ class Trainer:
 
     def _finish(self) -> None:
         stop, epoch = self.config.stop, self.epoch - 1
-        reason = (
-            f"{epoch} epochs" if self.learner.t < self.total_steps or stop.steps is None else f"{self.learner.t} steps"
-        )
+        reason = f"{epoch} epoch{'s' if epoch != 1 else ''}"
+        if self.learner.t == stop.steps:
+            reason = f"stopped at stop.steps, in epoch {epoch}"
         if self.learner.t < self.total_steps:
-            reason = f"stopped early: no better {stop.metric} for {stop.patience} epochs after epoch {self.best_epoch}"
+            reason = f"stopped early: {stop.metric} no better since epoch {self.best_epoch}"
         if self.best:
             for name, array in self._arrays().items():
                 if name in self.best:

@@ -35,29 +35,62 @@ def compare(
     data = frames.frame(runs)
     if conditions and len(data):
         data = frames.where(data, conditions)
-    chosen = [run for run in runs if run.id in set(data["id"])] if len(data) else []
+    chosen = [runs[i] for i in data.index]
     if not chosen:
         raise InputError("no runs are left to compare" + (f" where {' and '.join(conditions)}" if conditions else ""))
     data = data.reset_index(drop=True)
     metrics = frames.metric_columns(chosen)
-    if metric is not None and metric not in metrics:
-        known = metrics or ["no metric: no run has finished"]
-        raise InputError(
-            f"no run has the metric '{metric}'{did_you_mean(metric, metrics)} (there is {', '.join(known)})"
-        )
-    metric = metric or frames.default_metric(chosen, metrics)
+    metric = frames.default_metric(chosen, metrics) if metric is None else _metric(metric, metrics)
     config = frames.config_columns(data, metrics)
+    for key in set(by) & set(metrics):
+        raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
     differing = frames.essential(data, config)
     if data["case"].notna().all() and data["case"].nunique() > 1:
-        differing = (
-            ["case", *differing] if by or aggregate is False else ["case", *(["seed"] if "seed" in differing else [])]
+        implied = (
+            [] if by or aggregate is False else [key for key in differing if not _varies_within(data, ["case"], key)]
         )
+        differing = ["case", *(key for key in differing if key not in implied)]
     if not keys and aggregate is not False and "seed" in differing:
-        keys = [key for key in differing if key != "seed"] or ["name"]
+        settings = [key for key in differing if key != "seed"] or ["name"]
+        keys = settings if len(_groups(data, settings)) < len(data) else []
     if keys and aggregate is not False:
         return _levels(chosen, data, keys, differing, metric, metrics, sort, top)
     return _runs(chosen, data, differing, metric, metrics, sort, top)
+
+
+def _metric(word: str, metrics: list[str]) -> str:
+    """The metric that a word means: itself, or `accuracy` for the first split that has it. Raises InputError."""
+    found = [name for name in metrics if word in (name, name.partition("_")[2])]
+    if found:
+        return found[0]
+    known = metrics or ["no metric: no run has finished"]
+    offered = [name for name in metrics if not name.startswith("test_")]
+    guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
+    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(known)})")
+
+
+def _groups(data: pd.DataFrame, keys: list[str]) -> dict[tuple, list[int]]:
+    """Rows by their values of the keys, in the order of their first."""
+    groups: dict[tuple, list[int]] = {}
+    for i, level in enumerate(zip(*(map(_plain, data[key]) for key in keys), strict=True)):
+        groups.setdefault(level, []).append(i)
+    return groups
+
+
+def _varies_within(data: pd.DataFrame, keys: list[str], key: str) -> bool:
+    """Whether a column takes several values in any one group of `keys`."""
+    return len(_groups(data, [*keys, key])) > len(_groups(data, keys))
+
+
+def _distinct(runs: Sequence[Run]) -> list[int]:
+    """The runs that count in a mean: of several runs of the same computation one, the last that has a result."""
+    last: dict[str, int] = {}
+    for i, run in enumerate(runs):
+        key = run.record["fingerprint"]
+        if key not in last or run.final or not runs[last[key]].final:
+            last[key] = i
+    return sorted(last.values())
 
 
 def _runs(
@@ -82,12 +115,13 @@ def _runs(
     columns.append(Column("epoch", "epochs", number, True, 2))
     columns += [Column(m, m, score, True, 0 if i == 0 else 3 + i) for i, m in enumerate(shown)]
     columns.append(Column("train_seconds", "time", duration, True, 2))
-    order = _sorted(data, sort, metric, runs, [c.key for c in columns])
-    rows = [{column.key: _plain(data[column.key][i]) for column in columns} for i in order[:top]]
-    best = _best(rows, metric, runs)
+    order = _sorted(data, sort, metric, runs, columns)
+    rows = [{column.key: _plain(data[column.key][i]) for column in columns} for i in order]
+    best = frozenset() if metric is None else _best([row[metric] for row in rows], metric, runs, top)
+    rows = rows[:top]
     notes = _notes(runs, metric)
-    if top is not None and top < len(data):
-        notes.append(f"the first {top} of {len(data)} runs")
+    if len(rows) < len(data):
+        notes.append(f"{len(rows)} of {len(data)} runs shown")
     return Grid(columns, rows, best, notes=notes, meta={"kind": "runs", "metric": metric})
 
 
@@ -101,12 +135,13 @@ def _levels(
     sort: str | None,
     top: int | None,
 ) -> Grid:
-    groups: dict[tuple, list[int]] = {}
-    for i in range(len(data)):
-        groups.setdefault(tuple(_plain(data[key][i]) for key in keys), []).append(i)
+    counted = _distinct(runs)
+    repeats = len(runs) - len(counted)
+    runs = [runs[i] for i in counted]
+    data = data.iloc[counted].reset_index(drop=True)
     rows = []
     spread = []
-    for level, index in groups.items():
+    for level, index in _groups(data, keys).items():
         status = [data["status"][i] for i in index]
         values = (
             [] if metric is None else [float(v) for v in (data[metric][i] for i in index) if not frames._missing(v)]
@@ -119,7 +154,6 @@ def _levels(
             "std": s.std,
             "ci95_low": None if s.half is None or s.mean is None else s.mean - s.half,
             "ci95_high": None if s.half is None or s.mean is None else s.mean + s.half,
-            "runs": len(index),
             "seconds": _mean([data["train_seconds"][i] for i in index]),
         }
         for name in ("diverged", "failed", "interrupted", "lost", "running"):
@@ -147,23 +181,19 @@ def _levels(
     else:
         descending, word = sort.startswith("-"), sort.lstrip("-")
         word = {"value": "mean", metric: "mean"}.get(word, word)
-        allowed = [c.key for c in columns if not c.parts]
-        key = word if word in allowed else frames.resolve(word, allowed)
-        rows = _by(rows, key, descending)
+        rows = _by(rows, _column(word, [c for c in columns if not c.parts]), descending)
     total = len(rows)
+    best = _best([row["mean"] for row in rows], metric or "", runs, top)
     rows = rows[:top]
-    best: frozenset[int] = frozenset()
-    finite = [row["mean"] for row in rows if row["mean"] is not None]
-    if len(finite) > 1:
-        target = max(finite) if better else min(finite)
-        best = frozenset(i for i, row in enumerate(rows) if row["mean"] == target)
-    notes = _notes(runs, metric)
-    pooled = [key for key in differing if key not in keys and key != "seed"]
+    notes = _notes(runs, metric, "; the means are without them")
+    if repeats:
+        notes.append(f"{repeats} more of the same configuration, seed and data: a repetition counts once")
+    pooled = [key for key in differing if key not in (*keys, "seed") and _varies_within(data, keys, key)]
     if pooled:
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
-    if top is not None and top < total:
-        notes.append(f"the first {top} of {total} levels")
-    title = f"{metric or 'no metric'} by {', '.join(heads[key] for key in keys)}"
+    if len(rows) < total:
+        notes.append(f"{len(rows)} of {total} levels shown")
+    title = f"{metric or 'no result yet,'} by {', '.join(heads[key] for key in keys)}"
     return Grid(columns, rows, best, title, notes, meta={"kind": "levels", "by": keys, "metric": metric})
 
 
@@ -192,16 +222,23 @@ def _numeric(data: pd.DataFrame, key: str) -> bool:
     )
 
 
+def _column(word: str, shown: Sequence[Column], more: Sequence[str] = ()) -> str:
+    """The column to sort by: a key or heading of the table, or a key that the runs have. Raises InputError."""
+    for column in shown:
+        if word in (column.key, column.heading):
+            return column.key
+    return frames.resolve(word, [*(column.key for column in shown), *more])
+
+
 def _sorted(
-    data: pd.DataFrame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: list[str]
+    data: pd.DataFrame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: Sequence[Column]
 ) -> list[int]:
     if sort is None:
         if metric is None:
             return list(range(len(data)))
         key, descending = metric, frames.higher_is_better(runs, metric)
     else:
-        word = sort.lstrip("-")
-        key = word if word in shown else frames.resolve(word, list(data.columns))
+        key = _column(sort.lstrip("-"), shown, list(data.columns))
         descending = sort.startswith("-")
     index = [{"i": i, key: _plain(data[key][i])} for i in range(len(data))]
     return [row["i"] for row in _by(index, key, descending)]
@@ -219,30 +256,29 @@ def _by(rows: list[dict[str, Any]], key: str, descending: bool) -> list[dict[str
     return sorted(known, key=order, reverse=descending) + missing
 
 
-def _best(rows: Sequence[dict[str, Any]], metric: str | None, runs: Sequence[Run]) -> frozenset[int]:
-    if metric is None:
+def _best(values: Sequence[Any], metric: str, runs: Sequence[Run], top: int | None) -> frozenset[int]:
+    """Where the best value of all stands among the first `top`; nowhere if there is nothing to be better than."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    if len(known) < 2:
         return frozenset()
-    values = [row[metric] for row in rows if row.get(metric) is not None and math.isfinite(row[metric])]
-    if len(values) < 2:
-        return frozenset()
-    target = max(values) if frames.higher_is_better(runs, metric) else min(values)
-    return frozenset(i for i, row in enumerate(rows) if row.get(metric) == target)
+    target = max(known) if frames.higher_is_better(runs, metric) else min(known)
+    return frozenset(i for i, value in enumerate(values[:top]) if value == target)
 
 
-def _notes(runs: Sequence[Run], metric: str | None) -> list[str]:
+def _notes(runs: Sequence[Run], metric: str | None, consequence: str = "") -> list[str]:
     """How many runs did not finish, and that test scores are not for choosing."""
     notes = []
-    total = len(runs)
-    for status, what in (
-        ("diverged", "diverged"),
-        ("failed", "failed"),
-        ("interrupted", "were interrupted (nnexp train --resume RUN)"),
-        ("lost", "are lost: their process is gone (nnexp train --resume RUN)"),
-        ("running", "are still running"),
+    total = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+    for status, one, several in (
+        ("diverged", "diverged", "diverged"),
+        ("failed", "failed", "failed"),
+        ("interrupted", "was interrupted (nnexp train --resume RUN)", "were interrupted (nnexp train --resume RUN)"),
+        ("lost", "is lost: its process is gone", "are lost: their processes are gone"),
+        ("running", "is still running", "are still running"),
     ):
         count = sum(run.status == status for run in runs)
         if count:
-            notes.append(f"{count} of {total} runs {what}; no final value of theirs is in a mean")
+            notes.append(f"{count} of {total} {one if count == 1 else several}{consequence}")
     if metric is not None and metric.startswith("test_"):
         notes.append("test scores are for the last look; choose by validation")
     return notes

@@ -46,7 +46,7 @@ def frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def _cell(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_cell, value)) if isinstance(value, list) else str(value) if isinstance(value, dict) else value
 
 
 def config_columns(data: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
@@ -134,8 +134,8 @@ def resolve(key: str, columns: Sequence[str]) -> str:
         return found[0]
     if found:
         raise InputError(f"'{key}' may mean {', '.join(found)}; write it in full")
-    short = [c.rsplit(".", 1)[-1] for c in columns]
-    raise InputError(f"no run has '{key}'{did_you_mean(key, [*columns, *short]) or '; see: nnexp show RUN'}")
+    words = [word for c in columns for word in (c, c.removesuffix(".name"), c.rsplit(".", 1)[-1])]
+    raise InputError(f"no run has '{key}'{did_you_mean(key, words) or '; see: nnexp show RUN'}")
 
 
 def where(data: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
@@ -149,6 +149,8 @@ def where(data: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
                 raise InputError(f"--where: '{part}' is not a condition; write KEY=VALUE, for example optimizer.lr<0.1")
             column = resolve(match[1], list(data.columns))
             wanted = scalar(match[3].strip("'\""))
+            if match[2][0] in "<>" and (isinstance(wanted, bool) or not isinstance(wanted, int | float)):
+                raise InputError(f"--where: '{part}': {match[2]} needs a number, not '{match[3]}'")
             data = data[[_holds(value, match[2], wanted) for value in data[column]]]
     return data
 
@@ -160,6 +162,6 @@ def _holds(value: Any, sign: str, wanted: Any) -> bool:
         if isinstance(value, tuple):
             same = str(list(value)).replace(" ", "") == str(wanted).replace(" ", "")
         return same if sign != "!=" else not same
-    if missing or isinstance(value, str | tuple | bool) or not isinstance(wanted, int | float):
+    if missing or isinstance(value, str | tuple | bool):
         return False
     return {"<": value < wanted, "<=": value <= wanted, ">": value > wanted, ">=": value >= wanted}[sign]

@@ -22,6 +22,8 @@ def number(value: object, digits: int = 4) -> str:
         return str(value).lower()
     if isinstance(value, list | tuple):
         return "[" + ", ".join(number(v, digits) for v in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {number(v, digits)}" for key, v in value.items()) + "}"
     if not isinstance(value, float):
         return str(value)
     if math.isnan(value):

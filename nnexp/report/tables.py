@@ -49,7 +49,8 @@ class Grid:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def cells(self, columns: Sequence[Column]) -> list[list[str]]:
-        return [[column.show(row.get(column.key)) for column in columns] for row in self.rows]
+        """What people read, a line each."""
+        return [[column.show(row.get(column.key)).replace("\n", " ") for column in columns] for row in self.rows]
 
 
 def headings(keys: Sequence[str]) -> dict[str, str]:
@@ -92,8 +93,8 @@ def _raw(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     return (
-        json.dumps(list(value))
-        if isinstance(value, tuple | list)
+        json.dumps(value)
+        if isinstance(value, tuple | list | dict)
         else repr(value)
         if isinstance(value, float)
         else value

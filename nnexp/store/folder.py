@@ -18,9 +18,6 @@ import numpy as np
 
 from nnexp.errors import InputError
 
-FORMAT = 1
-"""Version of run.json's layout."""
-
 
 class RunFolder:
     """A folder that one process writes."""
@@ -52,29 +49,44 @@ class RunFolder:
         """The folder's short id, for a new run's record."""
         return self.path.name.rsplit("-", 1)[-1]
 
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written; for the one that goes on."""
+        for stale in self.path.glob(".*.*.*"):
+            stale.unlink(missing_ok=True)
+
     def write_config(self, text: str) -> None:
         write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()))
 
     def write_record(self, record: Mapping[str, Any]) -> None:
         """run.json, whole or not at all. NaN and infinities become null."""
-        text = json.dumps(_finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write_whole(self.path / "run.json", lambda file: file.write(text.encode()))
+        text = json.dumps(finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        # an argument of the command line may hold bytes that are no text; JSON can say them only by their escapes
+        write_whole(self.path / "run.json", lambda file: file.write(text.encode(errors="backslashreplace")))
 
     def read_record(self) -> dict[str, Any]:
         """run.json as it stands."""
-        return json.loads((self.path / "run.json").read_text())
+        return json.loads((self.path / "run.json").read_text(encoding="utf-8"))
 
     def beat(self) -> None:
         """Show that the run is alive."""
         os.utime(self.path / "run.json")
 
     def open_metrics(self, columns: list[str], before_epoch: int | None = None) -> None:
-        """Begin metrics.csv, or go on with it: then rows from `before_epoch` on are dropped first."""
+        """Begin metrics.csv, or go on with it: then rows from `before_epoch` on are dropped first.
+
+        Raises InputError where there is nothing to go on with.
+        """
         path = self.path / "metrics.csv"
         self._columns = columns
-        if before_epoch is not None and path.is_file():
-            lines = path.read_text().splitlines(keepends=True)
-            kept = [line for line in lines[1:] if line.endswith("\n") and int(line.split(",", 1)[0]) < before_epoch]
+        if before_epoch is not None:
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+                whole = [line for line in lines[1:] if line.endswith("\n")]
+                kept = [line for line in whole if int(line.split(",", 1)[0]) < before_epoch]
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"{path} is damaged ({error}); delete checkpoint.npz beside it to start the run again"
+                ) from None
             write_whole(path, lambda file: file.write("".join([*lines[:1], *kept]).encode()))
             self._metrics = path.open("a", newline="")
             return
@@ -96,6 +108,9 @@ class RunFolder:
             self._metrics = None
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
+        """Everything to go on from here; the rows before it are on the disk first."""
+        if self._metrics is not None:
+            os.fsync(self._metrics.fileno())
         write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
@@ -104,7 +119,7 @@ class RunFolder:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
             raise InputError(f"{path} is damaged ({error}); delete it to start the run again") from None
@@ -131,11 +146,12 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
         raise
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Plain data with None for NaN and infinities, which JSON does not have."""
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [finite(inner) for inner in value]
     if isinstance(value, float) and value - value != 0:
         return None
     return value

@@ -16,13 +16,25 @@ from typing import Any
 
 from nnexp.config.load import flat
 from nnexp.errors import InputError, did_you_mean
-from nnexp.store.folder import FORMAT
+from nnexp.store.record import wrong_with
 
 SWEEPS = "sweeps"
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
+TAIL = 8192
+"""Bytes at the end of metrics.csv that are sure to hold a whole row."""
 SILENCE = 120
 """Seconds without a sign of life after which a run on another machine counts as lost."""
+
+
+def process_mark(pid: int) -> str | None:
+    """What tells a living process from a later one with the same number; None for a dead one and outside Linux."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except (OSError, ValueError):
+        return None
+    return None if state == "Z" else f"{boot[:8]}-{fields[18]}"
 
 
 def root_folder() -> Path:
@@ -54,14 +66,15 @@ class Run:
         return "running" if self._alive() else "lost"
 
     def _alive(self) -> bool:
-        if os.name == "posix" and self.record.get("host") == platform.node():
+        if os.name == "posix" and self.record["host"] == platform.node():
             try:
-                os.kill(int(self.record["pid"]), 0)
+                os.kill(self.record["pid"], 0)
             except ProcessLookupError:
                 return False
             except PermissionError:
                 return True
-            return True
+            mark = self.record.get("process")
+            return mark is None or mark == process_mark(self.record["pid"])
         return time.time() - (self.path / "run.json").stat().st_mtime < SILENCE
 
     @cached_property
@@ -75,19 +88,20 @@ class Run:
         return self.record.get("final") or {}
 
     def metrics(self) -> dict[str, list[float | None]]:
-        """The columns of metrics.csv; None for an empty cell. A half-written last row is left out."""
+        """The columns of metrics.csv; None for an empty cell. A half-written row is not read. Raises InputError."""
+        path = self.path / "metrics.csv"
         try:
-            with (self.path / "metrics.csv").open(newline="") as file:
-                rows = list(csv.reader(file))
+            text = path.read_text(encoding="utf-8")
+            header, *rows = list(csv.reader(text[: text.rfind("\n") + 1].splitlines())) or [[]]
+            columns: dict[str, list[float | None]] = {name: [] for name in header}
+            for row in rows:
+                for name, cell in zip(header, row, strict=True):
+                    columns[name].append(float(cell) if cell else None)
+            return columns
         except OSError as error:
-            raise InputError(f"{self.path / 'metrics.csv'} cannot be read: {error.strerror}") from None
-        columns: dict[str, list[float | None]] = {name: [] for name in rows[0]} if rows else {}
-        for row in rows[1:]:
-            if len(row) != len(columns):
-                continue
-            for name, cell in zip(columns, row, strict=True):
-                columns[name].append(float(cell) if cell else None)
-        return columns
+            raise InputError(f"{path} cannot be read: {error.strerror}") from None
+        except (ValueError, csv.Error) as error:
+            raise InputError(f"{path} is damaged: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -101,22 +115,30 @@ class Damaged:
 def read_run(path: Path) -> Run | Damaged:
     """One run's folder."""
     try:
-        record = json.loads((path / "run.json").read_text())
+        record = json.loads((path / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Damaged(path, "it has no run.json")
     except OSError as error:
         return Damaged(path, f"run.json cannot be read: {error.strerror}")
     except (ValueError, RecursionError):
         return Damaged(path, "run.json is not valid JSON")
-    needed = {"id": str, "name": str, "status": str, "config": dict, "created": str, "seed": int}
-    if not isinstance(record, dict):
-        return Damaged(path, "run.json is not a record")
-    if record.get("format") != FORMAT:
-        return Damaged(path, f"run.json has format {record.get('format')!r}, this nnexp reads {FORMAT}")
-    for key, kind in needed.items():
-        if not isinstance(record.get(key), kind):
-            return Damaged(path, f"run.json has no usable '{key}'")
-    return Run(path, record)
+    why = wrong_with(record)
+    if why is None and record["status"] == "finished":
+        why = _unlogged(path / "metrics.csv", record.get("epoch"))
+    return Run(path, record) if why is None else Damaged(path, why)
+
+
+def _unlogged(metrics: Path, epoch: int | None) -> str | None:
+    """What is missing in the log of a run that finished with this epoch, or None."""
+    try:
+        with metrics.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+            last = file.read().rpartition(b"\n")[0].rpartition(b"\n")[2]
+    except OSError as error:
+        return f"metrics.csv cannot be read: {error.strerror}"
+    if last.partition(b",")[0] != str(epoch).encode():
+        return f"metrics.csv does not end with epoch {epoch}, the run's last"
+    return None
 
 
 @dataclass(frozen=True)
@@ -151,35 +173,35 @@ class Shelf:
                 self.runs.append(found)
             else:
                 self.damaged.append(found)
-        self.runs.sort(key=lambda run: (run.record["created"], run.id))
+        self.runs.sort(key=lambda run: (run.record["created"], run.path.name))
         for path in sorted(root.glob(f"{SWEEPS}/*/plan.json")):
             self._read_sweep(path)
         self.sweeps.sort(key=lambda sweep: sweep.started)
 
     def _read_sweep(self, path: Path) -> None:
         try:
-            plan = json.loads(path.read_text())
-            cases = {run["fingerprint"]: run["case"] for run in plan["runs"]}
+            plan = json.loads(path.read_text(encoding="utf-8"))
+            cases = {str(run["fingerprint"]): None if run["case"] is None else str(run["case"]) for run in plan["runs"]}
             self.sweeps.append(SweepRecord(path.parent, str(plan["started"]), cases))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.damaged.append(Damaged(path.parent, f"plan.json cannot be used ({type(error).__name__}: {error})"))
 
     def runs_of(self, sweep: SweepRecord) -> list[Run]:
         """The sweep's runs as far as they exist, one for each plan entry: the latest finished one, else the latest."""
         best: dict[str, Run] = {}
         for run in self.runs:
-            key = run.record.get("fingerprint", "")
+            key = run.record["fingerprint"]
             if key in sweep.cases and (key not in best or run.status in ENDED or best[key].status not in ENDED):
                 best[key] = run
         return [Run(run.path, {**run.record, "case": sweep.cases[key]}) for key, run in best.items()]
 
     def ended(self) -> dict[str, Run]:
         """Runs that finished or diverged, by fingerprint: training them again would give the same."""
-        return {run.record.get("fingerprint", ""): run for run in self.runs if run.status in ENDED}
+        return {run.record["fingerprint"]: run for run in self.runs if run.status in ENDED}
 
     def resumable(self) -> dict[str, Run]:
         """Runs that ended too early, by fingerprint."""
-        return {run.record.get("fingerprint", ""): run for run in self.runs if run.status in ("interrupted", "lost")}
+        return {run.record["fingerprint"]: run for run in self.runs if run.status in ("interrupted", "lost")}
 
     def latest(self) -> list[Run]:
         """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
@@ -195,7 +217,14 @@ class Shelf:
         chosen: dict[Path, Run] = {}
         for word in words:
             found = self._find(word)
+            if not found and word.startswith("@last") and self.runs:
+                raise InputError(
+                    f"no run '{word}': {self.root} holds {len(self.runs)}, down to @last~{len(self.runs) - 1}"
+                )
             if not found:
+                for sweep in self.sweeps:
+                    if sweep.name.startswith(word) or sweep.path.resolve() == Path(word).resolve():
+                        raise InputError(f"no run of the sweep '{sweep.name}' is there")
                 known = {run.id for run in self.runs} | {run.name for run in self.runs}
                 known |= {sweep.name for sweep in self.sweeps}
                 count = len(self.runs)
@@ -217,8 +246,9 @@ class Shelf:
             if found:
                 return found
         path = Path(word)
-        if path.is_dir():
-            return self._inside(path)
+        inside = self._inside(path) if path.is_dir() else []
+        if inside:
+            return inside
         found = [run for run in self.runs if run.id.startswith(word) or run.path.name.startswith(word)]
         if found:
             return found

@@ -13,20 +13,28 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, ValidationError
 
 from nnexp.components.base import Settings
-from nnexp.config.draft import Draft, split_outside_brackets
+from nnexp.config.draft import Draft, refusal, split_outside_brackets, unnamed, value_tree
 from nnexp.config.load import SWEEP_KEYS, Loaded, list_keys, slug, validate
-from nnexp.config.problems import explain, report
-from nnexp.config.schema import RunName
-from nnexp.config.yaml import Place, Tree, parse, scalar
-from nnexp.errors import InputError, Problem
+from nnexp.config.problems import problems_of, report, together
+from nnexp.config.schema import BARE_NUMBERS, RunName
+from nnexp.config.yaml import KeyPath, Place, Tree, scalar
+from nnexp.errors import InputError, did_you_mean
 
-_CALL = re.compile(r"^(range|logspace)\((.*)\)$")
+MOST_VALUES = 100_000
+"""Values that `range` and `logspace` may name: beyond it is a slip of the finger."""
 
 
 def _seed_list(value: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int):
-        return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, list) and value:
+        if any(value.count(seed) > 1 for seed in value):
+            raise ValueError("must not hold the same seed twice")
+        return tuple(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("must be the number of seeds, or a list of them such as [0, 1, 2]")
     return tuple(range(value))
+
+
+Values = Annotated[list[Any], Field(min_length=1)]
 
 
 class SweepSpec(Settings):
@@ -34,12 +42,13 @@ class SweepSpec(Settings):
 
     name: RunName = Field("sweep", description="the sweep's name; the file's name where not given")
     base: str | None = Field(None, description="the configuration that the runs change")
-    grid: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys to lists: every combination")
-    zip: dict[str, list[Any]] = Field(default_factory=dict, description="dotted keys to lists that go in step")
+    grid: dict[str, Values] = Field(default_factory=dict, description="dotted keys to lists: every combination")
+    zip: dict[str, Values] = Field(default_factory=dict, description="dotted keys to lists that go in step")
     cases: dict[str, dict[str, Any]] = Field(default_factory=dict, description="named sets of dotted keys to values")
     seeds: Annotated[
-        tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_seed_list, json_schema_input_type=int | list[int])
-    ] = Field((0,), strict=False, min_length=1, description="a number of seeds from 0 on, or a list of them")
+        tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
+        BeforeValidator(_seed_list, json_schema_input_type=int | list[int]),
+    ] = Field((0,), strict=False, description="a number of seeds from 0 on, or a list of them")
 
 
 @dataclass(frozen=True)
@@ -89,99 +98,155 @@ def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = No
             given[key] = draft.data.pop(key)
     if draft.data.get("base") is None:
         draft.data.pop("base", None)
-    default = slug(path.stem)
+    own, own_zips = _command_line(overrides)
+    if len(own.get("name", ())) == 1:
+        draft.assign("name", own.pop("name")[0])
     try:
-        spec = SweepSpec.model_validate({"name": draft.data.get("name", default), **given})
+        spec = SweepSpec.model_validate({"name": draft.data.get("name", slug(path.stem)), **given})
     except ValidationError as error:
-        raise _spec_problems(error, given, draft, str(path)) from None
+        raise report(problems_of(error, given, SweepSpec), draft, str(path)) from None
     draft.data["name"] = spec.name
+    taken = {*own, *(key for group in own_zips for key in group)}
     grid = {
-        key: [_in_file(value, draft, ("grid", key, i)) for i, value in enumerate(values)]
+        key: [_in_file(value, draft, ("grid", key, i), ("grid", key)) for i, value in enumerate(values)]
         for key, values in spec.grid.items()
+        if key not in taken
     }
-    zipped = (
-        [{key: [_in_file(v, draft, ("zip", key, i)) for i, v in enumerate(vs)] for key, vs in spec.zip.items()}]
-        if spec.zip
-        else []
-    )
-    for text in overrides:
-        if text.startswith("zip("):
-            zipped.append(_zip(text))
-            continue
-        key, values = _listed(text)
-        if key in grid:
-            grid.pop(key)
-        if key in given or key in SWEEP_KEYS:
-            raise InputError(
-                f"command line: {text}: '{key}' belongs into the sweep's file"
-                + (", or use --seeds N" if key == "seeds" else "")
-            )
-        grid[key] = values
-    if "seed" in grid:
-        raise InputError("'seed' is not part of a grid; say 'seeds: [1, 2, 3]' in the file, or --seeds N")
-    fixed = {key: values[0] for key, values in grid.items() if len(values) == 1 and key not in spec.grid}
-    grid = {key: values for key, values in grid.items() if key not in fixed}
-    for key, values in grid.items():
-        if not values:
-            raise InputError(f"{path}: grid: '{key}' has no values")
+    in_step = {
+        key: [_in_file(v, draft, ("zip", key, i), ("zip", key)) for i, v in enumerate(vs)]
+        for key, vs in spec.zip.items()
+        if key not in taken
+    }
+    cases = {
+        name: {
+            key: _in_file(v, draft, ("cases", name, key), ("cases", name, key))
+            for key, v in changes.items()
+            if key not in taken
+        }
+        for name, changes in spec.cases.items()
+    }
+    _each_once(own, own_zips, grid, in_step, cases)
+    fixed = {key: values[0] for key, values in own.items() if len(values) == 1}
+    grid |= {key: values for key, values in own.items() if key not in fixed}
+    zipped = [group for group in (in_step, *own_zips) if group]
     for group in zipped:
         lengths = {key: len(values) for key, values in group.items()}
         if len(set(lengths.values())) > 1:
             listed = ", ".join(f"{key} has {n}" for key, n in lengths.items())
-            raise InputError(f"zip: lists that go in step must be equally long; {listed}")
+            raise _refusal(next(iter(group.values())), f"zip: lists that go in step must be equally long; {listed}")
     chosen = tuple(range(seeds)) if seeds is not None else spec.seeds
     if seeds is None and "seeds" not in given and "seed" in draft.data:
         chosen = (draft.data["seed"],)
-    if len(set(chosen)) < len(chosen):
-        raise InputError(f"{path}: seeds: the same seed stands there twice")
-    for key, tree in sorted(fixed.items(), key=lambda item: item[0].count(".")):
-        draft.assign(key, tree, list_keys())
-    trials = list(_trials(draft, str(path), grid, zipped, spec.cases, chosen))
+    trials = list(_trials(draft, str(path), fixed, grid, zipped, cases, chosen))
     plain = {
         "name": spec.name,
         "base": draft.data,
-        "grid": {key: [tree.data for tree in trees] for key, trees in grid.items()},
+        "grid": {
+            key: [tree.data for tree in trees] for key, trees in [*grid.items(), *((k, [t]) for k, t in fixed.items())]
+        },
         "zip": [{key: [tree.data for tree in trees] for key, trees in group.items()} for group in zipped],
-        "cases": spec.cases,
+        "cases": {name: {key: tree.data for key, tree in changes.items()} for name, changes in cases.items()},
         "seeds": list(chosen),
     }
     return Sweep(spec.name, plain, trials)
 
 
-def _spec_problems(error: ValidationError, given: dict[str, Any], draft: Draft, name: str) -> InputError:
-    problems = []
-    for one in error.errors():
-        path, message, hint, at_key = explain(dict(one), given, SweepSpec)
-        problems.append(Problem(".".join(map(str, path)), message, hint, at_key))
-    return report(problems, draft, name)
+def _command_line(overrides: Sequence[str]) -> tuple[dict[str, list[Tree]], list[dict[str, list[Tree]]]]:
+    """The lists of values that the overrides name, and those that go in step."""
+    lists: dict[str, list[Tree]] = {}
+    zips: list[dict[str, list[Tree]]] = []
+    for text in overrides:
+        if text.startswith("zip("):
+            zips.append(_zip(text))
+            continue
+        key, values = _listed(text, text)
+        if key in (*SWEEP_KEYS, "base"):
+            raise InputError(
+                f"command line: {text}: '{key}' belongs into the sweep's file"
+                + (", or use --seeds N" if key == "seeds" else "")
+            )
+        if key in lists:
+            raise InputError(f"command line: '{key}' is given twice")
+        lists[key] = values
+    return lists, zips
 
 
-def _in_file(value: Any, draft: Draft, path: tuple) -> Tree:
-    place = draft.place(path) or Place("grid")
-    return Tree(value, {}, {(): place})
+def _refusal(trees: Sequence[Tree], message: str) -> InputError:
+    """The error for a key of the description, at the place of the key that has these values."""
+    place = trees[0].keys.get((), trees[0].values[()])
+    return refusal(place, "", message)
+
+
+def _each_once(
+    own: dict[str, list[Tree]],
+    own_zips: list[dict[str, list[Tree]]],
+    grid: dict[str, list[Tree]],
+    in_step: dict[str, list[Tree]],
+    cases: dict[str, dict[str, Tree]],
+) -> None:
+    """Raises InputError where two parts of the description set the same value: one of them would silently not count.
+
+    Only a single field on the command line stands over a component that the file spells out.
+    """
+    here = [("command line", key, values) for group in (own, *own_zips) for key, values in group.items()]
+    there = [("grid", *item) for item in grid.items()] + [("zip", *item) for item in in_step.items()]
+    for case in cases or [None]:
+        changes = {} if case is None else cases[case]
+        parts = [*here, *there, *((f"case '{case}'", key, [tree]) for key, tree in changes.items())]
+        for _, key, trees in parts:
+            if key in ("seed", "seeds"):
+                raise _refusal(trees, "'seed' is not part of a grid; say 'seeds: [1, 2, 3]' in the file, or --seeds N")
+        for (where, key, trees), (other, inner, _) in itertools.permutations(parts, 2):
+            rest = inner.removeprefix(f"{key}.")
+            wins = other == "command line" != where
+            same = unnamed(inner) == unnamed(key)
+            if same or (rest != inner and not wins and any(_says(tree.data, key, rest) for tree in trees)):
+                raise _refusal(
+                    trees, f"'{key}' ({where}) and '{inner}' ({other}) set the same value; leave one of them out"
+                )
+
+
+def _says(value: Any, key: str, rest: str) -> bool:
+    """Whether the value given to `key` sets the field `rest` below it, too."""
+    if key in BARE_NUMBERS and isinstance(value, int):
+        return rest == BARE_NUMBERS[key]
+    for part in rest.split("."):
+        if isinstance(value, list):
+            value = next((one for one in value if isinstance(one, dict) and one.get("name") == part), None)
+        elif isinstance(value, dict):
+            value = value.get(part)
+        else:
+            return False
+    return value is not None
+
+
+def _in_file(value: Any, draft: Draft, path: KeyPath, key: KeyPath) -> Tree:
+    """The value that stands at `path` under the dotted key at `key`, with the places of all that is in it."""
+    keys, values = (
+        {known[len(path) :]: place for known, place in places.items() if known[: len(path)] == path}
+        for places in (draft.keys, draft.values)
+    )
+    return Tree(value, {**keys, (): draft.keys[key]}, values)
 
 
 def _trials(
     draft: Draft,
     name: str,
+    fixed: dict[str, Tree],
     grid: dict[str, list[Tree]],
     zipped: list[dict[str, list[Tree]]],
-    cases: dict[str, dict[str, Any]],
+    cases: dict[str, dict[str, Tree]],
     seeds: Sequence[int],
 ) -> Iterator[Trial]:
     """Every case with every combination, and for each all seeds. Raises InputError with all problems at once."""
-    messages: dict[str, None] = {}
+    errors: list[InputError] = []
     found: list[Trial] = []
     names: list[str | None] = list(cases) or [None]
     for case, combination in itertools.product(names, _combinations(grid, zipped)):
-        changes: dict[str, Tree] = {}
-        if case is not None:
-            changes = {key: _in_file(value, draft, ("cases", case, key)) for key, value in cases[case].items()}
-        changes |= combination
+        changes = fixed | (cases[case] if case is not None else {}) | combination
         trial = draft.copy()
         try:
-            for key, tree in sorted(changes.items(), key=lambda item: item[0].count(".")):
-                trial.assign(key, tree, list_keys())
+            trial.assign_all(changes.items(), list_keys())
             if case is not None:
                 trial.data["name"] = slug(f"{draft.data['name']}-{case}")
             trial.data["threads"] = 1
@@ -191,9 +256,9 @@ def _trials(
                 loaded = validate(seeded, name)
                 found.append(Trial(loaded, {key: tree.data for key, tree in combination.items()}, case, seed))
         except InputError as error:
-            messages[str(error)] = None
-    if messages:
-        raise InputError("\n".join(messages))
+            errors.append(error)
+    if errors:
+        raise together(errors, name)
     yield from found
 
 
@@ -209,44 +274,52 @@ def _combinations(grid: dict[str, list[Tree]], zipped: list[dict[str, list[Tree]
         yield merged
 
 
-def _listed(text: str) -> tuple[str, list[Tree]]:
-    """`optimizer.lr=0.1,0.01`, `=range(1,4)` or `=logspace(1e-4,1,5)` -> the key and its values."""
-    key, equals, value = text.partition("=")
-    if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", key.strip()):
-        raise InputError(f"command line: '{text}' is not KEY=VALUE,VALUE; for example optimizer=sgd,adam")
+def _listed(part: str, text: str) -> tuple[str, list[Tree]]:
+    """`optimizer.lr=0.1,0.01`, `=range(1,4)` or `=logspace(1e-4,1,5)` -> the key and its values.
+
+    `text` is the whole argument that it is part of.
+    """
+    key, equals, value = (word.strip() for word in part.partition("="))
+    if not equals or not re.fullmatch(r"[A-Za-z_][\w-]*(\.[\w-]+)*", key):
+        inside = "" if part == text else f"{text}: "
+        raise InputError(f"command line: {inside}'{part}' is not KEY=VALUE,VALUE; for example optimizer=sgd,adam")
     place = Place("command line", text=(text,))
-    call = _CALL.match(value.strip())
+    call = re.match(r"(\w+)\((.*?)(\)?)$", value)
     if call:
-        return key.strip(), [Tree(v, {}, {(): place}) for v in _series(text, call[1], call[2])]
-    trees = []
-    for part in split_outside_brackets(value):
-        if part == "":
-            raise InputError(f"command line: {text}: an empty value between commas")
-        try:
-            trees.append(Tree(parse(part, "command line").data, {}, {(): place}))
-        except InputError as error:
-            raise InputError(f"command line: {text}: {str(error).splitlines()[0]}") from None
-    return key.strip(), trees
+        if call[1] not in ("range", "logspace"):
+            guess = did_you_mean(call[1], ("range", "logspace"))
+            raise InputError(f"command line: {text}: there is no {call[1]}(...){guess}")
+        if not call[3] or "(" in call[2] or ")" in call[2]:
+            raise InputError(f"command line: {text}: {call[1]}(...) is closed and stands alone")
+        return key, [Tree(v, {}, {(): place}) for v in _series(text, call[1], call[2])]
+    words = split_outside_brackets(value)
+    if "" in words:
+        what = "an empty value between commas" if len(words) > 1 else "no value; null is the default"
+        raise InputError(f"command line: {text}: {what}")
+    return key, [value_tree(word, text) for word in words]
 
 
 def _series(text: str, kind: str, inside: str) -> list[int | float]:
     """The numbers of `range(start, stop, step)`, without stop as in Python, or `logspace(low, high, count)`."""
     numbers = [scalar(part) for part in split_outside_brackets(inside)]
-    if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-        raise InputError(f"command line: {text}: {kind}(...) takes numbers")
+    if not all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in numbers):
+        raise InputError(f"command line: {text}: {kind}(...) takes finite numbers")
     if kind == "logspace":
         if len(numbers) != 3 or not isinstance(numbers[2], int) or numbers[2] < 2 or min(numbers[:2]) <= 0:
             raise InputError(f"command line: {text}: write logspace(LOW,HIGH,COUNT) with positive bounds, COUNT >= 2")
         low, high, count = numbers
+    else:
+        if len(numbers) not in (1, 2, 3) or (len(numbers) == 3 and numbers[2] == 0):
+            raise InputError(f"command line: {text}: write range(STOP), range(START,STOP) or range(START,STOP,STEP)")
+        start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
+        count = math.ceil((stop - start) / step - 1e-9)
+    if not 1 <= count <= MOST_VALUES:
+        what = "is empty" if count < 1 else f"has {count:,} values, more than {MOST_VALUES:,}"
+        raise InputError(f"command line: {text}: the {kind} {what}")
+    if kind == "logspace":
         steps = [math.log10(low) + (math.log10(high) - math.log10(low)) * i / (count - 1) for i in range(count)]
         # 12 digits: 10**-3 comes out as 0.001 and the ends are the ends
         return [float(low), *(float(f"{10**step:.12g}") for step in steps[1:-1]), float(high)]
-    if len(numbers) not in (1, 2, 3) or (len(numbers) == 3 and numbers[2] == 0):
-        raise InputError(f"command line: {text}: write range(STOP), range(START,STOP) or range(START,STOP,STEP)")
-    start, stop, step = (0, numbers[0], 1) if len(numbers) == 1 else (*numbers, 1)[:3]
-    count = math.ceil((stop - start) / step - 1e-9)
-    if count < 1:
-        raise InputError(f"command line: {text}: the range is empty")
     whole = all(isinstance(n, int) for n in (start, step))
     return [start + i * step if whole else float(f"{start + i * step:.12g}") for i in range(count)]
 
@@ -258,7 +331,7 @@ def _zip(text: str) -> dict[str, list[Tree]]:
     group: dict[str, list[Tree]] = {}
     for part in split_outside_brackets(text[len("zip(") : -1], " "):
         if part:
-            key, values = _listed(part)
+            key, values = _listed(part, text)
             if key in group:
                 raise InputError(f"command line: {text}: '{key}' stands there twice")
             group[key] = values

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.config.load import filled, fingerprint, to_yaml
+from nnexp.config.problems import together
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import Data, prepare
 from nnexp.engine.trainer import Experiment, Unfit
@@ -72,22 +73,22 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
     ended, begun = shelf.ended(), shelf.resumable()
     load = _keeping(KEPT)
     jobs: list[Job] = []
-    messages: dict[str, None] = {}
+    errors: list[InputError] = []
     for trial in sweep.trials:
         config = trial.loaded.config
         try:
             experiment = Experiment(config, load(config))
         except Misfit as misfit:
-            messages[str(trial.loaded.refuse([misfit]))] = None
+            errors.append(trial.loaded.refuse([misfit]))
             continue
         except Unfit as unfit:
-            messages[str(trial.loaded.refuse(unfit.misfits))] = None
+            errors.append(trial.loaded.refuse(unfit.misfits))
             continue
         known_by = fingerprint(experiment.config, experiment.data.digest)
         plain = filled(experiment.config)
         jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
-    if messages:
-        raise InputError("\n".join(messages))
+    if errors:
+        raise together(errors, sweep.trials[0].loaded.name)
     digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
     return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}")
 

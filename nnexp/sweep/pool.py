@@ -15,6 +15,7 @@ from typing import Any
 
 from nnexp.config.load import THREAD_VARIABLES, load_data
 from nnexp.engine.trainer import Experiment
+from nnexp.errors import InputError
 from nnexp.runner import begin, reopen, train
 from nnexp.store.runs import Run, read_run
 from nnexp.sweep.plan import Job
@@ -39,7 +40,9 @@ class Result:
 def default_jobs() -> int:
     """The cores that this process may use, or NNEXP_JOBS."""
     text = os.environ.get("NNEXP_JOBS", "")
-    if text.isdigit() and int(text) > 0:
+    if text and not (text.isdigit() and int(text) > 0):
+        raise InputError(f"environment variable NNEXP_JOBS: must be a whole number >= 1, found '{text}'")
+    if text:
         return int(text)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -66,8 +69,10 @@ def _in_processes(jobs: list[Job], root: Path, workers: int, stop_asked: Callabl
     with (
         _one_thread(),
         ProcessPool(max_workers=workers, context=context, initializer=_prepare, initargs=(stop,)) as pool,
+        _stopped_on_error(pool),
     ):
-        futures = {pool.schedule(_work, args=(_task(job), root)): job for job in jobs}
+        with _without_interrupts():
+            futures = {pool.schedule(_work, args=(_task(job), root)): job for job in jobs}
         pending = set(futures)
         told = False
         while pending:
@@ -88,6 +93,29 @@ def _in_processes(jobs: list[Job], root: Path, workers: int, stop_asked: Callabl
                 for future in pending:
                     if not future.running():
                         future.cancel()
+
+
+@contextmanager
+def _stopped_on_error(pool: Any) -> Iterator[None]:
+    """A second Ctrl-C does not wait for the runs under way."""
+    try:
+        yield
+    except BaseException:
+        pool.stop()
+        raise
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Threads and processes started meanwhile never see Ctrl-C, not even before `_prepare`: it is for the parent."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -139,6 +167,8 @@ def _work(task: dict[str, Any], root: Path, stop_asked: Callable[[], bool] | Non
             experiment = Experiment(loaded.config)
             folder = begin(experiment, root, task["label"], {"case": task["case"]})
         record = train(experiment, folder, stop_asked=stop_asked)
+    except InputError as error:
+        return {"status": "failed", "reason": str(error)}
     except Exception as error:  # a run that fails must not stop the sweep; its record tells the same
         if os.environ.get("NNEXP_DEBUG"):
             raise

@@ -19,12 +19,12 @@ class Follower:
     """Parameters that an optimizer moves by the gradients it is given."""
 
     def __init__(self, optimizer: Optimizer, θ: np.ndarray, form: str, lr: float | None = None):
-        start = optimizer.start()
+        start, (slots, rule) = optimizer.start(), optimizer.kernel()
         self.optimizer, self.θ, self.t = optimizer, θ.copy(), 0
         self.lr = optimizer.lr if lr is None else lr
-        self.state = [np.full_like(θ, start.get(name, 0.0)) for name in optimizer.slots]
+        self.state = [np.full_like(θ, start.get(name, 0.0)) for name in slots]
         self.c = np.zeros(len(optimizer.coefficients(1.0, 1)), θ.dtype)
-        self.update = built(form, "update", type(optimizer).rule, len(self.state), len(self.c))
+        self.update = built(form, "update", rule, len(self.state), len(self.c))
 
     def step(self, g: np.ndarray) -> None:
         self.t += 1
@@ -37,12 +37,13 @@ class Follower:
 def test_solves_a_parabola(optimizer: Optimizer, form: str) -> None:
     start = np.array([1.0, -2.0])
     left = []
-    for lr in (0.01, 0.03, 0.1, 0.3):
+    for lr in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
         follower = Follower(optimizer, start, form, lr)
-        for _ in range(2000):
-            follower.step(CURVATURE * follower.θ)
-        left.append(float(CURVATURE @ follower.θ**2))
-    assert min(left) < 1e-4 * float(CURVATURE @ start**2), left
+        with np.errstate(all="ignore"):  # the larger rates diverge for some
+            for _ in range(2000):
+                follower.step(CURVATURE * follower.θ)
+            left.append(float(CURVATURE @ follower.θ**2))
+    assert np.nanmin(left) < 1e-4 * float(CURVATURE @ start**2), left
 
 
 @each_form
@@ -55,11 +56,11 @@ def test_begins_against_the_gradient(optimizer: Optimizer, form: str) -> None:
 
 
 @each("optimizer", Optimizer)
-def test_twenty_steps_in_both_forms(optimizer: Optimizer) -> None:
+def test_many_steps_in_both_forms(optimizer: Optimizer) -> None:
     start = np.random.default_rng(0).normal(size=50)
     fused, plain = (Follower(optimizer, start, form) for form in loops.FORMS)
     rng = np.random.default_rng(1)
-    for _ in range(20):
+    for _ in range(21):  # an odd number of equal steps cannot lead back to the start
         g = rng.normal(size=50)
         fused.step(g)
         plain.step(g)
@@ -77,7 +78,7 @@ def test_zero_and_tiny_gradients_do_no_harm(optimizer: Optimizer, dtype: str, fo
     follower = Follower(optimizer, np.ones(3, dtype), form)
     for g in ([0.0, 1e-30, -1e-30], [0.0, 0.0, 0.0]):
         follower.step(np.array(g))
-    assert follower.θ[0] == 1
+    assert follower.θ[0] == np.prod(np.full(2, optimizer.shrink(optimizer.lr), dtype))
     assert np.isfinite(follower.θ).all()
     assert all(np.isfinite(state).all() for state in follower.state)
     assert {array.dtype for array in (follower.θ, *follower.state)} == {np.dtype(dtype)}
@@ -90,19 +91,20 @@ def test_a_spoiled_gradient_is_seen_where_it_is(optimizer: Optimizer, bad: float
     follower = Follower(optimizer, np.ones(3), form)
     with np.errstate(invalid="ignore"):
         follower.step(np.array([1.0, bad, 1.0]))
-    assert np.isfinite(follower.θ).tolist() == [True, False, True]
+    seen = optimizer.sees_size or np.isnan(bad)
+    assert np.isfinite(follower.θ).tolist() == [True, not seen, True]
 
 
 @each("optimizer", Optimizer)
 def test_rule_takes_and_returns_its_slots(optimizer: Optimizer) -> None:
-    rule, slots = type(optimizer).rule, list(optimizer.slots)
+    slots, rule = optimizer.kernel()
     assert list(inspect.signature(rule).parameters) == ["θ", "g", *slots, "c"]
     new = rule(np.ones(2), np.ones(2), *(np.ones(2) for _ in slots), optimizer.coefficients(0.1, 1))
     assert (len(new) if isinstance(new, tuple) else 1) == 1 + len(slots)
     assert set(optimizer.start()) <= set(slots)
 
 
-@each("optimizer", Optimizer)
+@each("optimizer", Optimizer, lambda optimizer: optimizer.scales_with_lr)
 def test_learning_rate_zero_stands_still(optimizer: Optimizer) -> None:
     follower = Follower(optimizer, np.ones(2), "numpy", lr=0.0)
     for _ in range(3):
@@ -111,6 +113,16 @@ def test_learning_rate_zero_stands_still(optimizer: Optimizer) -> None:
 
 
 @each("optimizer", Optimizer)
+def test_only_weight_decay_moves_what_has_no_gradient(optimizer: Optimizer) -> None:
+    follower = Follower(optimizer, np.ones(2), "numpy", lr=0.1)
+    for steps in (1, 2, 3):
+        follower.step(np.zeros(2))
+        np.testing.assert_allclose(follower.θ, optimizer.shrink(0.1) ** steps, rtol=1e-15)
+    decay = getattr(optimizer, "weight_decay", 0.0)
+    assert (optimizer.shrink(0.1) < 1) == (decay > 0)
+
+
+@each("optimizer", Optimizer, lambda optimizer: optimizer.scales_with_lr and optimizer.shrink(1.0) == 1)
 def test_steps_grow_with_the_learning_rate(optimizer: Optimizer) -> None:
     # With the same gradients the way from the start is proportional to the rate.
     ways = []

@@ -47,11 +47,12 @@ class Source:
 
 def optimizers(s: Source) -> Iterator[Case]:
     for one in variants(Optimizer):
-        state = [s.positive(B * O) for _ in one.slots]
+        slots, rule = one.kernel()
+        state = [s.positive(B * O) for _ in slots]
         for t in (1, 20):
             c = one.coefficients(one.lr, t)
             arrays = (s.normal(B * O), s.normal(B * O), *state, s.c(*c))
-            yield described(one), (type(one).rule, len(state), len(c)), arrays
+            yield described(one), (rule, len(state), len(c)), arrays
 
 
 def penalties(s: Source) -> Iterator[Case]:

@@ -25,18 +25,8 @@ from nnexp.engine import trainer as module
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
-from tests.small import RUN, arrays, rows, trained, trainer, without_seconds
+from tests.small import EVERYTHING, RUN, arrays, rows, trained, trainer, without_seconds
 from tests.variants import described, each, each_member, variants
-
-EVERYTHING: dict[str, Any] = {
-    "optimizer": "adam",
-    "normalization": "batch",
-    "regularization": ({"name": "dropout", "rate": 0.3}, "l2", "l1"),
-    "schedule": {"name": "cosine", "per": "step"},
-    "stop": {"epochs": 5, "patience": 1, "metric": "batch_loss"},
-}
-"""All that has a state: moments, running statistics, noise, the best epoch so far."""
-
 
 # -- the same again --------------------------------------------------------------------------------
 
@@ -259,7 +249,7 @@ def test_min_delta_is_what_counts_as_better() -> None:
 
 
 def test_patience_on_an_unknown_column() -> None:
-    with pytest.raises(Unfit, match=r"stop\.metric: 'validation_loss' is not logged"):
+    with pytest.raises(Unfit, match=r"stop\.patience: 'validation_loss' is not logged"):
         trainer(dataset={"name": "moons", "n": 60, "validation": 0.0}, stop={"patience": 1})
 
 

@@ -2,8 +2,8 @@
 
 Run by hand, never by the tests, in an environment of its own (nnexp is not imported):
 
-    pip install "torch==2.13.0+cpu" numpy --extra-index-url https://download.pytorch.org/whl/cpu
-    python tests/golden/make_trajectories.py
+    pip install "torch==2.13.0+cpu" numpy keras==3.15.1 jax --extra-index-url https://download.pytorch.org/whl/cpu
+    KERAS_BACKEND=jax JAX_ENABLE_X64=1 python tests/golden/make_trajectories.py
 
 Each case has a `component`, as a configuration would write it, and a `torch` text: the very expression
 that was evaluated here to make its numbers. Inputs are rounded to a few digits and stored beside the results.
@@ -16,12 +16,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: F401 (the texts below use it)
 
 FOLDER = Path(__file__).parent
 STEPS = 60
+CURRENT: list[dict[str, Any]] = []
+"""The parameter groups of the case under way."""
 KEPT = sorted({1, 2, 3, 4, 5, *range(10, STEPS + 1, 10)})
 """Steps after which the parameters are stored."""
 
@@ -77,7 +80,15 @@ OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
         {"name": "momentum", "lr": 0.05, "momentum": 0.99, "dampening": 0.99},
         "torch.optim.SGD(groups, lr=0.05, momentum=0.99, dampening=0.99)",
     ),
+    (
+        {"name": "momentum", "lr": 0.05, "momentum": 0.8, "variant": "sutskever"},
+        "InKeras(groups, keras.optimizers.SGD(0.05, momentum=0.8))",
+    ),
     ({"name": "nag", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9, nesterov=True)"),
+    (
+        {"name": "nag", "lr": 0.05, "variant": "sutskever"},
+        "InKeras(groups, keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True))",
+    ),
     (
         {"name": "nag", "lr": 0.01, "momentum": 0.99},
         "torch.optim.SGD(groups, lr=0.01, momentum=0.99, nesterov=True)",
@@ -87,7 +98,31 @@ OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
         {"name": "adagrad", "lr": 0.1, "initial_accumulator": 0.1, "eps": 1e-3},
         "torch.optim.Adagrad(groups, lr=0.1, initial_accumulator_value=0.1, eps=1e-3)",
     ),
+    ({"name": "adagrad", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Adagrad())"),
+    (
+        {"name": "adagrad", "lr": 0.1, "eps": 1e-2, "initial_accumulator": 0.0, "dialect": "keras"},
+        "InKeras(groups, keras.optimizers.Adagrad(0.1, epsilon=1e-2, initial_accumulator_value=0.0))",
+    ),
     ({"name": "rmsprop"}, "torch.optim.RMSprop(groups)"),
+    ({"name": "rmsprop", "centered": True}, "torch.optim.RMSprop(groups, centered=True)"),
+    ({"name": "rmsprop", "momentum": 0.9}, "torch.optim.RMSprop(groups, momentum=0.9)"),
+    (
+        {"name": "rmsprop", "lr": 0.002, "alpha": 0.95, "eps": 1e-4, "centered": True, "momentum": 0.5},
+        "torch.optim.RMSprop(groups, lr=0.002, alpha=0.95, eps=1e-4, centered=True, momentum=0.5)",
+    ),
+    ({"name": "rmsprop", "dialect": "keras"}, "InKeras(groups, keras.optimizers.RMSprop())"),
+    (
+        {"name": "rmsprop", "lr": 0.01, "momentum": 0.9, "eps": 1e-3, "dialect": "keras"},
+        "InKeras(groups, keras.optimizers.RMSprop(0.01, momentum=0.9, epsilon=1e-3))",
+    ),
+    (
+        {"name": "rmsprop", "centered": True, "eps": 1e-3, "dialect": "keras"},
+        "InKeras(groups, keras.optimizers.RMSprop(centered=True, epsilon=1e-3))",
+    ),
+    (
+        {"name": "rmsprop", "dialect": "tensorflow1"},
+        "InKeras(groups, keras.optimizers.RMSprop(epsilon=1e-10), _velocities=1.0)",
+    ),
     (
         {"name": "rmsprop", "lr": 0.001, "alpha": 0.9, "eps": 1e-6},
         "torch.optim.RMSprop(groups, lr=0.001, alpha=0.9, eps=1e-6)",
@@ -100,6 +135,53 @@ OPTIMIZERS: list[tuple[dict[str, Any], str]] = [
     (
         {"name": "adadelta", "lr": 0.5, "rho": 0.95, "eps": 1e-8},
         "torch.optim.Adadelta(groups, lr=0.5, rho=0.95, eps=1e-8)",
+    ),
+    ({"name": "adadelta", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Adadelta())"),
+    ({"name": "adam", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Adam())"),
+    (
+        {"name": "adam", "lr": 0.01, "beta1": 0.8, "beta2": 0.95, "eps": 1e-3, "dialect": "keras"},
+        "InKeras(groups, keras.optimizers.Adam(0.01, beta_1=0.8, beta_2=0.95, epsilon=1e-3))",
+    ),
+    ({"name": "amsgrad"}, "torch.optim.Adam(groups, amsgrad=True)"),
+    (
+        {"name": "amsgrad", "lr": 0.01, "beta1": 0.5, "beta2": 0.9, "eps": 1e-4},
+        "torch.optim.Adam(groups, lr=0.01, betas=(0.5, 0.9), eps=1e-4, amsgrad=True)",
+    ),
+    (
+        {"name": "amsgrad", "lr": 0.01, "beta1": 0.8, "beta2": 0.95, "bias_correction": False},
+        "without_correction(torch.optim.Adam(groups, lr=0.01, betas=(0.8, 0.95), amsgrad=True))",
+    ),
+    ({"name": "adamw"}, "torch.optim.AdamW(groups, **decay(0.01))"),
+    (
+        {"name": "adamw", "lr": 0.05, "beta1": 0.7, "beta2": 0.99, "eps": 1e-5, "weight_decay": 0.5},
+        "torch.optim.AdamW(groups, lr=0.05, betas=(0.7, 0.99), eps=1e-5, **decay(0.5))",
+    ),
+    ({"name": "adamax"}, "torch.optim.Adamax(groups)"),
+    (
+        {"name": "adamax", "lr": 0.01, "beta1": 0.7, "beta2": 0.99, "eps": 1e-4},
+        "torch.optim.Adamax(groups, lr=0.01, betas=(0.7, 0.99), eps=1e-4)",
+    ),
+    ({"name": "nadam"}, "torch.optim.NAdam(groups)"),
+    (
+        {"name": "nadam", "lr": 0.01, "beta1": 0.7, "beta2": 0.99, "eps": 1e-4, "momentum_decay": 0.1},
+        "torch.optim.NAdam(groups, lr=0.01, betas=(0.7, 0.99), eps=1e-4, momentum_decay=0.1)",
+    ),
+    ({"name": "nadam", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Nadam())"),
+    ({"name": "radam"}, "torch.optim.RAdam(groups)"),
+    (
+        {"name": "radam", "lr": 0.01, "beta1": 0.7, "beta2": 0.99, "eps": 1e-4},
+        "torch.optim.RAdam(groups, lr=0.01, betas=(0.7, 0.99), eps=1e-4)",
+    ),
+    ({"name": "radam", "threshold": 4.0}, "EarlyRAdam(groups)"),
+    ({"name": "rprop"}, "torch.optim.Rprop(groups)"),
+    (
+        {"name": "rprop", "lr": 0.2, "down": 0.4, "up": 1.5, "smallest": 0.1, "largest": 1.0},
+        "torch.optim.Rprop(groups, lr=0.2, etas=(0.4, 1.5), step_sizes=(0.1, 1.0))",
+    ),
+    ({"name": "lion"}, "InKeras(groups, keras.optimizers.Lion(1e-4))"),
+    (
+        {"name": "lion", "lr": 0.01, "beta1": 0.7, "beta2": 0.95, "weight_decay": 0.1},
+        "InKeras(groups, keras.optimizers.Lion(0.01, beta_1=0.7, beta_2=0.95, weight_decay=0.1))",
     ),
     ({"name": "adam"}, "torch.optim.Adam(groups)"),
     (
@@ -132,6 +214,24 @@ SCHEDULED: list[tuple[dict[str, Any], str]] = [
     ({"name": "rmsprop"}, "torch.optim.RMSprop(groups)"),
     ({"name": "adadelta"}, "torch.optim.Adadelta(groups)"),
     ({"name": "adam"}, "torch.optim.Adam(groups)"),
+    ({"name": "amsgrad"}, "torch.optim.Adam(groups, amsgrad=True)"),
+    ({"name": "adamw"}, "torch.optim.AdamW(groups, **decay(0.01))"),
+    ({"name": "adamax"}, "torch.optim.Adamax(groups)"),
+    ({"name": "nadam"}, "torch.optim.NAdam(groups)"),
+    ({"name": "radam"}, "torch.optim.RAdam(groups)"),
+    ({"name": "rprop"}, "torch.optim.Rprop(groups)"),
+    ({"name": "momentum", "variant": "sutskever"}, "InKeras(groups, keras.optimizers.SGD(momentum=0.9))"),
+    (
+        {"name": "nag", "variant": "sutskever"},
+        "InKeras(groups, keras.optimizers.SGD(momentum=0.9, nesterov=True))",
+    ),
+    (
+        {"name": "rmsprop", "momentum": 0.9, "dialect": "keras"},
+        "InKeras(groups, keras.optimizers.RMSprop(momentum=0.9))",
+    ),
+    ({"name": "adam", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Adam())"),
+    ({"name": "nadam", "dialect": "keras"}, "InKeras(groups, keras.optimizers.Nadam())"),
+    ({"name": "lion"}, "InKeras(groups, keras.optimizers.Lion())"),
 ]
 
 PENALTIES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
@@ -167,6 +267,73 @@ def without_correction(adam: torch.optim.Adam) -> torch.optim.Adam:
     return adam
 
 
+class InKeras:
+    """A Keras optimizer behind torch's interface, on copies of the parameters that Keras owns.
+
+    Keyword arguments fill the optimizer's state vectors before the first step.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], optimizer: Any, **state: float):
+        self.param_groups = [dict(group, lr=float(optimizer.learning_rate)) for group in groups]
+        self.parameters = [p for group in groups for p in group["params"]]
+        self.optimizer = optimizer
+        self.variables = [keras.Variable(p.detach().numpy().copy(), dtype="float64") for p in self.parameters]
+        optimizer.build(self.variables)
+        for name, value in state.items():
+            for variable in getattr(optimizer, name):
+                variable.assign(variable * 0 + value)
+
+    def zero_grad(self) -> None:
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self) -> None:
+        if self.param_groups[0]["lr"] != float(self.optimizer.learning_rate):
+            self.optimizer.learning_rate = self.param_groups[0]["lr"]
+        self.optimizer.apply([p.grad.numpy() for p in self.parameters], self.variables)
+        with torch.no_grad():
+            for p, variable in zip(self.parameters, self.variables, strict=True):
+                p.copy_(torch.tensor(np.array(variable.value)))
+
+
+class EarlyRAdam:
+    """RAdam by the paper's Algorithm 2, in Python's own floats: torch has no other threshold than 5."""
+
+    def __init__(self, groups: list[dict[str, Any]]):
+        self.param_groups = groups
+        self.parameters = [p for group in groups for p in group["params"]]
+        self.m, self.v = ([torch.zeros_like(p) for p in self.parameters] for _ in range(2))
+        self.t = 0
+
+    def zero_grad(self) -> None:
+        for p in self.parameters:
+            p.grad = None
+
+    def step(self) -> None:
+        self.t += 1
+        b1, b2, t = 0.9, 0.999, self.t
+        rho_inf = 2 / (1 - b2) - 1
+        rho = rho_inf - 2 * t * b2**t / (1 - b2**t)
+        with torch.no_grad():
+            for p, m, v in zip(self.parameters, self.m, self.v, strict=True):
+                v.copy_(b2 * v + (1 - b2) * p.grad**2)
+                m.copy_(b1 * m + (1 - b1) * p.grad)
+                m_hat = m / (1 - b1**t)
+                if rho > 4:
+                    scale = (1 - b2**t) ** 0.5 / (v.sqrt() + 1e-8)
+                    r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
+                    p.copy_(p - 0.001 * r * m_hat * scale)
+                else:
+                    p.copy_(p - 0.001 * m_hat)
+
+
+def decay(strength: float) -> dict[str, Any]:
+    """Decoupled weight decay on every parameter, also where a group says 0."""
+    for group in CURRENT:
+        group["weight_decay"] = strength
+    return {}
+
+
 def gradients() -> tuple[list[float], list[list[float]]]:
     """Where twelve parameters start, and their gradients at each step: easy, zero, tiny and huge."""
     rng = np.random.default_rng(20)
@@ -199,6 +366,7 @@ def trajectory(text: str, rates: list[float] | None, penalty: dict[str, Any] | N
     l1 = penalty["strength"] if penalty and penalty["name"] == "l1" else 0.0
     l2 = penalty["strength"] if penalty and penalty["name"] == "l2" else 0.0
     groups = [{"params": [weights], "weight_decay": l2}, {"params": [bias]}]
+    CURRENT[:] = groups
     optimizer = eval(text, globals(), {"groups": groups})
     after = {}
     for t, g in enumerate(GRADIENTS, 1):
@@ -574,6 +742,7 @@ def networks() -> None:
 if __name__ == "__main__":
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
+    keras.config.set_floatx("float64")
     for make in (
         optimizers,
         penalties,

@@ -1,0 +1,1324 @@
+"""Wrong input ends with exit code 2 and a message that says where it is, what was found and what would be right."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from nnexp.components.optimizers import Momentum
+from tests.command import Outcome, nnexp
+
+MOONS = "dataset: moons\n"
+CSV = "dataset: {name: csv, path: t.csv, target: kind%s}\n"
+ROWS = [f"{i},{'red' if i % 2 else 'blue'},{'ab'[i % 3 > 0]}" for i in range(30)]
+BINARY = b"\x89PNG\r\n\x1a\n\x00\x00"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files by name (None: a folder), a command line, and what the message must contain."""
+
+    id: str
+    files: dict[str, str | bytes | None]
+    command: str
+    told: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def train(id: str, text: str | bytes, *told: str, **others: str | None) -> Case:
+    """A configuration c.yaml, and other YAML files by name, given to `nnexp train`."""
+    return Case(id, {"c.yaml": text, **{f"{name}.yaml": other for name, other in others.items()}}, "train c.yaml", told)
+
+
+def moons(id: str, text: str, *told: str) -> Case:
+    """A configuration that is wrong from its second line on."""
+    return train(id, MOONS + text, *told)
+
+
+def line(id: str, command: str, *told: str, text: str = MOONS) -> Case:
+    """A command line that is wrong, with a configuration c.yaml that is not."""
+    return Case(id, {"c.yaml": text}, command, told)
+
+
+def override(id: str, words: str, *told: str, text: str = MOONS) -> Case:
+    """Overrides that are wrong."""
+    return line(id, f"train c.yaml {words}", *told, text=text)
+
+
+def sweep(id: str, text: str, *told: str) -> Case:
+    """A sweep that is wrong from its second line on."""
+    return line(id, "sweep c.yaml", *told, text=MOONS + text)
+
+
+def sweep_words(id: str, words: str, *told: str) -> Case:
+    """Words of `nnexp sweep` that are wrong."""
+    return line(id, f"sweep c.yaml {words}", *told)
+
+
+def csv(id: str, table: str | bytes | None, *told: str, fields: str = "") -> Case:
+    """A table t.csv with the target `kind`, and other fields of the data set; None: a folder."""
+    return Case(id, {"c.yaml": CSV % fields, "t.csv": table}, "train c.yaml", told)
+
+
+def table(*rows: str, header: str = "size,colour,kind") -> str:
+    return "\n".join([header, *rows, ""])
+
+
+def column(*values: object, header: str = "a,kind") -> str:
+    """A table with these values of `a` and two classes in turn."""
+    return table(*(f"{value},{i % 2}" for i, value in enumerate(values)), header=header)
+
+
+YAML = [
+    train("tab", "dataset: moons\noptimizer:\n\tname: adam\n", "c.yaml:3:1  a tab; YAML is indented with spaces"),
+    moons(
+        "bracket", "architecture:\n  hidden: [64, 32\nstop: 3\n", "c.yaml:3:11  this bracket is not closed", "line 4"
+    ),
+    train("brace", "dataset: {name: moons, n: 100\n", "c.yaml:1:10  this bracket is not closed"),
+    moons("brackets-mixed", "batch: {size: 3]\n", "c.yaml:2:16  expected ',' or '}', but got ']'"),
+    moons(
+        "bracket-too-many", "architecture: {hidden: [3]}}\n", "c.yaml:2:28  this closes a bracket that was not opened"
+    ),
+    train("quote", "dataset: 'moons\nseed: 3\n", "c.yaml:1:10  this quote is not closed"),
+    moons("key-twice", "seed: 1\nseed: 2\n", "c.yaml:3:1  the key 'seed' stands twice; first in line 2", "| ^^^^"),
+    moons(
+        "key-twice-below", "batch:\n  size: 4\n  size: 8\n", "c.yaml:4:3  the key 'size' stands twice; first in line 3"
+    ),
+    moons("key-twice-in-line", "batch: {size: 4, size: 8}\n", "c.yaml:2:18  the key 'size' stands twice"),
+    train(
+        "alias-bomb",
+        "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdef")),
+        "c.yaml: more than 20,000 values once its aliases are expanded",
+    ),
+    moons("alias-of-itself", "stop: &s\n  epochs: *s\n", "c.yaml:2:7  an alias contains itself"),
+    train(
+        "alias-of-nothing", "dataset: *moons\n", "c.yaml:1:10  this refers to nothing", "^ put text that begins with &"
+    ),
+    train(
+        "python-call",
+        "dataset: !!python/object/apply:os.system [ls]\n",
+        "c.yaml:1:10  the tag !!python/object/apply:os",
+    ),
+    train("python-name", "dataset: !!python/name:os.system\n", "c.yaml:1:10  the tag !!python/name:os.system is not"),
+    train(
+        "own-tag", "dataset: !moons {n: 100}\n", "c.yaml:1:10  the tag !moons is not supported; write the plain value"
+    ),
+    moons(
+        "merge-key",
+        "stop: &s {epochs: 3}\nmonitor:\n  <<: *s\n",
+        "c.yaml:4:3  merge keys (<<)",
+        "use 'base: other.yaml'",
+    ),
+    train("empty", "", "c.yaml is empty; expected keys and values such as 'dataset: digits'"),
+    train("only-a-comment", "# dataset: moons\n", "c.yaml is empty"),
+    train("list", "- dataset: moons\n", "c.yaml:1:1  expected keys and values such as 'dataset: digits', found a list"),
+    train("word", "moons\n", "c.yaml:1:1  expected keys and values", "found 'moons'", "| ^^^^^"),
+    train("no-space", "dataset:moons\n", "c.yaml:1:1  expected keys and values", "^ a space must follow the ':'"),
+    moons(
+        "no-space-below", "seed:1\nstop: 3\n", "c.yaml:2:1  a line without ': '", "^^^^^^ a space must follow the ':'"
+    ),
+    moons(
+        "no-space-in-name",
+        "optimizer:\n  name:adam\n",
+        "c.yaml:3:3  optimizer: 'name:adam'",
+        "a space must follow the ':'",
+    ),
+    train(
+        "no-colon-first", "dataset moons\nseed: 1\n", "c.yaml:1:1  a line without ': '", "^^ write it as 'key: value'"
+    ),
+    moons("no-colon", "seed 1\nstop: 3\n", "c.yaml:2:1  a line without ': '", "| ^^^^^^ write it as 'key: value'"),
+    moons("two-colons", "optimizer: name: adam\n", "c.yaml:2:16  a second ':' in one line; put the value in quotes"),
+    moons("two-commas", "architecture: {hidden: [3,, 4]}\n", "c.yaml:2:27  a value is missing before ','"),
+    moons("no-key", ": 3\n", "c.yaml:2:1  a ':' without a key"),
+    moons("indented-more", "  seed: 3\n", "c.yaml:2:3  this line is indented more than the one above", "^^^^^^^"),
+    moons("indented-oddly", "batch:\n  name: mini\n size: 3\n", "c.yaml:4:2  this line's indentation fits none"),
+    train(
+        "two-documents", "dataset: moons\n---\nseed: 3\n", "c.yaml:2:1  a second document begins here; a file holds one"
+    ),
+    moons("at-sign", "name: @home\n", "c.yaml:2:7  found character '@' that cannot start", "^ put the value in quotes"),
+    moons("list-as-key", "? [a, b]\n: 3\n", "c.yaml:2:3  a key must be a word"),
+    moons("nested-deeply", "seed: " + "[" * 3000 + "\n", "c.yaml: nested too deeply"),
+    train(
+        "control-character", b"dataset: moons\nseed: \x00\n", "c.yaml:2:7  the character U+0000 is not allowed in YAML"
+    ),
+    train("not-utf-8", "name: café\n".encode("latin-1"), "c.yaml is not UTF-8 text (byte 9: "),
+    train("binary", BINARY, "c.yaml is not UTF-8 text (byte 0: "),
+    line("no-such-file", "train d.yaml", "d.yaml: no such file; did you mean 'c.yaml'?"),
+    Case(
+        "file-in-folder",
+        {"configs/c.yaml": MOONS},
+        "train c.yaml",
+        ("c.yaml: no such file; did you mean 'configs/c.yaml'?",),
+    ),
+    line("no-such-folder", "check confgs/c.yaml", "confgs/c.yaml: no such file; there is no folder confgs"),
+    Case("folder", {"configs": None}, "train configs", ("configs is a folder; give a YAML file",)),
+]
+
+KEYS = [
+    train(
+        "key",
+        "datset: moons\n",
+        "c.yaml:1:1  datset: unknown key",
+        "1 problem in c.yaml; nothing was run.",
+        "^^^^^^ did you mean 'dataset'?   (allowed: name, seed, ",
+    ),
+    moons("key-capital", "Optimizer: adam\n", "c.yaml:2:1  Optimizer: unknown key", "^ did you mean 'optimizer'?"),
+    moons("key-number", "1: 2\n", "c.yaml:2:1  1: unknown key", "| ^ (allowed: name, seed, "),
+    moons("key-nonsense", "xyzzy: 1\n", "c.yaml:2:1  xyzzy: unknown key", "^^^^^ (allowed: name, seed, "),
+    moons("key-crlf", "sede: 1\r\n", "c.yaml:2:1  sede: unknown key", "^^^^ did you mean 'seed'?"),
+    moons(
+        "key-below",
+        "monitor:\n  evry: 3\n",
+        "c.yaml:3:3  monitor.evry: unknown key",
+        "^^^^ did you mean 'every'?   (allowed: every, ",
+    ),
+    moons(
+        "key-of-component",
+        "optimizer: {name: momentum, momentun: 0.9}\n",
+        "c.yaml:2:29  optimizer.momentun: unknown key for optimizer 'momentum'",
+        "^^^^^^^^ did you mean 'momentum'?   (allowed: lr, momentum, dampening",
+    ),
+    moons(
+        "key-of-another",
+        "optimizer:\n  name: sgd\n  momentum: 0.9\n",
+        "c.yaml:4:3  optimizer.momentum: unknown key for optimizer 'sgd'",
+        "^^^^^^^^ a key of momentum, nag",
+        "(allowed: lr)",
+    ),
+    moons(
+        "key-of-the-default",
+        "optimizer: {beta3: 0.9}\n",
+        "c.yaml:2:13  optimizer.beta3: unknown key for optimizer 'adam'",
+        "beta1",
+    ),
+    moons(
+        "key-in-words",
+        "optimizer: {learning_rate: 1}\n",
+        "c.yaml:2:13  optimizer.learning_rate: unknown",
+        "did you mean 'lr'?",
+    ),
+    moons(
+        "key-where-none-is",
+        "architecture: {name: linear, width: 3}\n",
+        "c.yaml:2:30  ",
+        "a key of mlp   (allowed: none but name)",
+    ),
+    moons(
+        "key-in-list",
+        "regularization:\n  - {name: l2, strenght: 1}\n",
+        "c.yaml:3:16  regularization.l2.strenght: unknown key",
+        "did you mean 'strength'?",
+    ),
+    moons("field-at-top", "lr: 0.1\n", "c.yaml:2:1  lr: unknown key", "^^ did you mean 'optimizer.lr'?"),
+    moons(
+        "field-of-two-at-top",
+        "momentum: 0.9\n",
+        "c.yaml:2:1",
+        "did you mean 'normalization.momentum' or 'optimizer.momentum'?",
+    ),
+    moons("field-like-another-key", "validation: 0.1\n", "c.yaml:2:1", "did you mean 'dataset.validation'?"),
+    moons("field-with-underscore", "batch_size: 16\n", "c.yaml:2:1", "did you mean 'batch.size'?"),
+    moons("field-in-words", "learning_rate: 0.1\n", "c.yaml:2:1", "did you mean 'optimizer.lr'?"),
+    moons(
+        "component-at-top",
+        "dropout: 0.1\n",
+        "c.yaml:2:1  dropout: unknown key",
+        "did you mean 'regularization: dropout'?",
+    ),
+    moons("key-of-sweeps", "gird: {}\n", "c.yaml:2:1  gird: unknown key", "^^^^ did you mean 'grid'?"),
+]
+
+VALUES = [
+    train("nothing-needed", "seed: 3\n", "c.yaml: dataset: missing; it is needed (where the examples come from)"),
+    train("no-name", "dataset:\n  n: 50\n", "c.yaml:1:1  dataset: 'name' is missing; one of: ", "| ^^^^^^^"),
+    moons(
+        "name-as-key", "regularization: {l2: 0.1}\n", "c.yaml:2:17  regularization: 'name' is missing; write 'name: l2'"
+    ),
+    train(
+        "csv-without-path",
+        "dataset: {name: csv, target: a}\n",
+        "c.yaml:1:10  dataset.path: missing; it is needed for dataset 'csv'",
+        "(the file",
+    ),
+    moons("negative", "optimizer: {lr: -0.1}\n", "c.yaml:2:17  optimizer.lr: must be >= 0, found -0.1", "^^^^\n"),
+    moons(
+        "word-for-number",
+        "optimizer:\n  lr: fast\n",
+        "c.yaml:3:7  optimizer.lr: must be a number, found 'fast'",
+        "|       ^^^^\n",
+    ),
+    moons(
+        "quoted-number",
+        "optimizer: {lr: '0.1'}\n",
+        "c.yaml:2:17  optimizer.lr: must be a number, found '0.1'",
+        "^^^^^ write it without quotes",
+    ),
+    moons(
+        "decimal-comma",
+        "optimizer:\n  lr: 0,1\n",
+        "c.yaml:3:7  optimizer.lr: must be a number, found '0,1'",
+        "^^^ write a decimal point",
+    ),
+    moons(
+        "underscore", "optimizer: {lr: 1_000.5}\n", "optimizer.lr: must be a number, found '1_000.5'", "^ write 1000.5"
+    ),
+    moons(
+        "per-cent",
+        "optimizer: {lr: 20%}\n",
+        "optimizer.lr: must be a number, found '20%'",
+        "^^^ write 0.2",
+    ),
+    moons("true-for-number", "optimizer: {lr: true}\n", "c.yaml:2:17  optimizer.lr: must be a number, found true"),
+    moons("nothing-for-number", "optimizer:\n  lr:\n", "c.yaml:3:6  optimizer.lr: must be a number, found null"),
+    moons(
+        "list-for-number",
+        "optimizer: {lr: [0.1, 1]}\n",
+        "must be a number, found [0.1, 1]",
+        "^^ several values are for the grid of 'nnexp sweep'",
+    ),
+    moons("nan", "optimizer: {lr: .nan}\n", "c.yaml:2:17  optimizer.lr: must be a finite number, found nan"),
+    moons("inf", "optimizer: {lr: .inf}\n", "c.yaml:2:17  optimizer.lr: must be a finite number, found inf"),
+    moons(
+        "too-large-for-float",
+        "optimizer: {lr: 1e999}\n",
+        "c.yaml:2:17  optimizer.lr: must be a finite number, found inf",
+    ),
+    moons(
+        "number-for-list",
+        "architecture: {hidden: 64}\n",
+        "c.yaml:2:24  architecture.hidden: must be a list such as [64, 32], found 64",
+        "^^ write [64]",
+    ),
+    moons(
+        "fraction-for-list",
+        "architecture: {hidden: 64.5}\n",
+        "architecture.hidden: must be a list such as [64, 32], found 64.5",
+        "^^^^\n",
+    ),
+    moons(
+        "text-for-list",
+        "architecture:\n  hidden: 64, 32\n",
+        "c.yaml:3:11  architecture.hidden: must be a list",
+        "^^^^^^ write [64, 32]",
+    ),
+    moons(
+        "members",
+        "architecture: {hidden: [64, 32.5, wide, true, 0]}\n",
+        "c.yaml:2:29  architecture.hidden.1: must be a whole number, found 32.5",
+        "c.yaml:2:35  architecture.hidden.2: must be a whole number, found 'wide'",
+        "c.yaml:2:41  architecture.hidden.3: must be a whole number, found true",
+        "c.yaml:2:47  architecture.hidden.4: must be >= 1, found 0",
+        "4 problems in c.yaml; nothing was run.",
+    ),
+    moons(
+        "list-in-list",
+        "architecture: {hidden: [[3]]}\n",
+        "c.yaml:2:25  architecture.hidden.0: must be a whole number, found [3]",
+    ),
+    moons("leading-zero", "seed: 012\n", "c.yaml:2:7  seed: must be a whole number, found '012'", "^^^ write 12"),
+    moons("sexagesimal", "seed: 1:30\n", "c.yaml:2:7  seed: must be a whole number, found '1:30'", "^^^^\n"),
+    moons("hexadecimal", "seed: 0x1f\n", "c.yaml:2:7  seed: must be a whole number, found '0x1f'", "^^^^ write 31"),
+    moons(
+        "whole-with-underscore",
+        "seed: 1_000\n",
+        "c.yaml:2:7  seed: must be a whole number, found '1_000'",
+        "^^^^^ write 1000",
+    ),
+    moons("no-octal", "seed: 0o9\n", "c.yaml:2:7  seed: must be a whole number, found '0o9'", "^^^\n"),
+    moons("no-percentage", "optimizer: {lr: 1.2.3%}\n", "c.yaml:2:17  optimizer.lr: must be a number, found '1.2.3%'"),
+    moons(
+        "quoted-truth", "monitor: {train: 'true'}\n", "must be true or false, found 'true'", "^ write it without quotes"
+    ),
+    moons("quoted-truth-for-number", "optimizer: {lr: 'true'}\n", "must be a number, found 'true'", "^^^^^^\n"),
+    moons("decimal-point", "seed: 1.0\n", "c.yaml:2:7  seed: must be a whole number, found 1.0", "^^^ write 1"),
+    moons("true-for-whole", "seed: true\n", "c.yaml:2:7  seed: must be a whole number, found true", "^^^^\n"),
+    moons("negative-seed", "seed: -1\n", "c.yaml:2:7  seed: must be >= 0, found -1"),
+    moons("huge", f"seed: {10**20}\n", f"c.yaml:2:7  seed: must be < 9,223,372,036,854,775,808, found {10**20}"),
+    moons(
+        "longer-than-a-line", f"seed: {'9' * 500}\n", "c.yaml:2:7  seed: must be a whole number, found '999", "9...\n"
+    ),
+    moons("no-epochs", "stop: 0\n", "c.yaml:2:7  stop.epochs: must be >= 1, found 0"),
+    moons(
+        "word-for-epochs",
+        "stop: never\n",
+        "c.yaml:2:7  stop: must be a number of epochs, or keys",
+        "{epochs: 20, ",
+        "found 'never'",
+    ),
+    moons(
+        "yes",
+        "monitor: {train: yes}\n",
+        "c.yaml:2:18  monitor.train: must be true or false, found 'yes'",
+        "^^^ write true",
+    ),
+    moons(
+        "off",
+        "batch: {drop_last: off}\n",
+        "c.yaml:2:20  batch.drop_last: must be true or false, found 'off'",
+        "^^^ write false",
+    ),
+    moons(
+        "one-for-true",
+        "monitor: {train: 1}\n",
+        "c.yaml:2:18  monitor.train: must be true or false, found 1",
+        "^ write true",
+    ),
+    moons(
+        "unknown-member",
+        "optimizer: adamm\n",
+        "c.yaml:2:12  optimizer: 'adamm' is not an optimizer; did you mean 'adam'?",
+        "^^^^^\n",
+    ),
+    moons(
+        "unknown-member-long",
+        "loss:\n  name: mse_loss\n",
+        "c.yaml:3:9  loss: 'mse_loss' is not a loss; did you mean 'mse'?",
+        "^^^^^^^^\n",
+    ),
+    moons(
+        "nothing-near", "optimizer: xyz\n", "c.yaml:2:12  optimizer: 'xyz' is not an optimizer; one of: sgd, momentum, "
+    ),
+    moons("null-member", "optimizer:\n", "c.yaml:2:11  optimizer: found null; name an optimizer: sgd, "),
+    moons(
+        "list-for-member",
+        "optimizer: [adam, sgd]\n",
+        "c.yaml:2:12  optimizer: found ['adam', 'sgd']",
+        "several values are for the grid of 'nnexp sweep'",
+    ),
+    moons(
+        "list-for-name",
+        "optimizer: {name: [adam]}\n",
+        "c.yaml:2:19  optimizer: ['adam'] is not an optimizer; did you mean 'adam'?",
+    ),
+    moons(
+        "unknown-in-list",
+        "regularization: [l2, dropot]\n",
+        "c.yaml:2:22  regularization.1: 'dropot' is not",
+        "did you mean 'dropout'?",
+        "| " + " " * 21 + "^^^^^^\n",
+    ),
+    moons("twice-in-list", "regularization: [l2, l1, l2]\n", "c.yaml:2:17  regularization: 'l2' stands there twice"),
+    moons(
+        "null-in-list",
+        "regularization:\n  - l2\n  -\n",
+        "c.yaml:4:4  regularization.1: found null; name a regularization: l2, ",
+    ),
+    moons("width-alone", "architecture: {width: 3}\n", "c.yaml:2:15  architecture: 'width' and 'depth' go together"),
+    moons(
+        "width-and-hidden",
+        "architecture:\n  width: 3\n  depth: 1\n  hidden: [3]\n",
+        "c.yaml:2:1  architecture: give either 'hidden' or",
+        "| ^^^^^^^^^^^^\n",
+    ),
+    moons(
+        "depth-beyond-memory",
+        "architecture: {width: 4, depth: 1000000000}\n",
+        "c.yaml:2:33  architecture.depth: must be <= 1,000, found 1000000000",
+    ),
+    moons(
+        "choice",
+        "precision: float23\n",
+        "c.yaml:2:12  precision: must be one of float32, float64; found 'float23'",
+        "^^^^^^^ did you mean 'float32'?",
+    ),
+    moons(
+        "out-of-the-folder", "name: ../../x\n", "c.yaml:2:7  name: must consist of a-z, A-Z, 0-9, ", "found '../../x'"
+    ),
+    moons("number-for-text", "name: 3\n", "c.yaml:2:7  name: must be text, found 3", "^ put it in quotes"),
+    train(
+        "empty-range",
+        "dataset:\n  name: moons\n  preprocessing: {name: minmax, low: 2}\n",
+        "c.yaml:3:18  dataset.preprocessing: low (2) must be below high (1)",
+    ),
+    train(
+        "nothing-to-learn-from",
+        "dataset:\n  name: moons\n  validation: 0.5\n  test: 0.5\n",
+        "c.yaml:1:1  dataset: validation (0.5) and test (0.5) leave nothing",
+    ),
+    Case(
+        "environment",
+        {"c.yaml": MOONS},
+        "train c.yaml",
+        ("environment variable OMP_NUM_THREADS: OMP_NUM_THREADS=1000: threads: must be <= 256",),
+        {"OMP_NUM_THREADS": "1000"},
+    ),
+]
+
+BASES = [
+    train(
+        "base-missing",
+        "base: bas.yaml\n",
+        "c.yaml:1:7  base: the file bas.yaml does not exist; did you mean 'base.yaml'?",
+        base=MOONS,
+    ),
+    train("base-folder", "base: sub.yaml\n", "c.yaml:1:7  base: the file sub.yaml is a folder", sub=None),
+    train("base-itself", "base: c.yaml\n", "c.yaml:1:7  base: c.yaml leads back to this file"),
+    train(
+        "base-cyclic", "base: b.yaml\n", "b.yaml:2:7  base: c.yaml leads back to this file", b="seed: 2\nbase: c.yaml\n"
+    ),
+    train("base-list", "base: [b.yaml]\n", "c.yaml:1:7  base: must be the name of a YAML file, found ['b.yaml']"),
+    train("base-null", "base:\nseed: 3\n", "c.yaml:1:6  base: must be the name of a YAML file, found null"),
+    train("base-not-yaml", "base: b.yaml\n", "b.yaml:2:7  this bracket is not closed", b="dataset: moons\nname: [x\n"),
+    train(
+        "base-is-a-sweep",
+        "base: b.yaml\n",
+        "b.yaml:2:1  'seeds' makes this file a sweep; run it with: nnexp sweep c.yaml",
+        b=MOONS + "seeds: 3\n",
+    ),
+    train(
+        "base-and-file",
+        "base: b.yaml\nseed: -1\n",
+        "c.yaml:2:7  seed: must be >= 0, found -1",
+        "b.yaml:2:17  optimizer.lr: must be a number, found 'fast'",
+        "2 problems in c.yaml; nothing was run.",
+        b=MOONS + "optimizer: {lr: fast}\n",
+    ),
+    train(
+        "base-of-another-name",
+        "base: b.yaml\noptimizer: {name: sgd, momentum: 0.5}\n",
+        "c.yaml:2:24  optimizer.momentum: unknown key for optimizer 'sgd'",
+        b=MOONS + "optimizer: {name: momentum, momentum: 0.9}\n",
+    ),
+]
+
+OVERRIDES = [
+    override(
+        "no-equals", "optimizer.lr", "command line: 'optimizer.lr' is not an override; write KEY=VALUE without spaces"
+    ),
+    override("spaces", "seed = 3", "command line: 'seed' is not an override; write KEY=VALUE without spaces"),
+    override(
+        "two-dots",
+        "optimizer..lr=1",
+        "command line: optimizer..lr=1: 'optimizer..lr' is not a key; write for example optimizer.lr=0.01",
+    ),
+    override(
+        "bad-value-yaml",
+        "architecture.hidden=[1",
+        "command line: architecture.hidden=[1: the value is not valid YAML: expected ',' or ']'",
+    ),
+    override(
+        "key-twice-in-value",
+        "'optimizer={lr: 1, lr: 2}'",
+        "command line: optimizer={lr: 1, lr: 2}: the value is not valid YAML: the key 'lr' stands twice",
+    ),
+    override(
+        "override-key",
+        "optimizr.lr=1",
+        "command line: optimizr.lr=1: optimizr: unknown key; did you mean 'optimizer'?",
+        "1 problem in c.yaml",
+    ),
+    override(
+        "override-key-below",
+        "optimizer.l=1",
+        "command line: optimizer.l=1: unknown key for optimizer 'adam'; did you mean 'lr'?",
+    ),
+    override("override-field-at-top", "lr=1", "command line: lr=1: unknown key; did you mean 'optimizer.lr'?"),
+    override(
+        "override-key-of-another",
+        "optimizer.momentum=0.5",
+        "command line: optimizer.momentum=0.5: unknown key for optimizer 'adam'; a key of momentum, ",
+    ),
+    override("override-base", "base=b.yaml", "command line: base=b.yaml: 'base' belongs into a file"),
+    override("override-value", "optimizer.lr=fast", "command line: optimizer.lr=fast: must be a number, found 'fast'"),
+    override("override-nothing", "seed=", "command line: seed=: must be a whole number, found null"),
+    override(
+        "override-member",
+        "optimizer.name=adamm",
+        "command line: optimizer.name=adamm: optimizer: 'adamm' is not an optimizer; did you mean 'adam'?",
+    ),
+    override("override-twice", "seed=1 seed=2", "command line: 'seed' is given twice"),
+    override(
+        "override-twice-by-option", "optimizer=adam -S optimizer.name=sgd", "command line: 'optimizer' is given twice"
+    ),
+    override(
+        "under-a-number",
+        "seed.x=1",
+        "command line: seed.x=1: 'seed' is 3, which has no keys of its own",
+        text=MOONS + "seed: 3\n",
+    ),
+    override(
+        "under-a-field",
+        "optimizer.lr.x=1",
+        "command line: optimizer.lr.x=1: optimizer.lr: must be a number, found {'x': 1}",
+    ),
+    override(
+        "into-a-list",
+        "architecture.hidden.0=5",
+        "command line: architecture.hidden.0=5: 'architecture.hidden' is a list; give all of it",
+        text=MOONS + "architecture: {hidden: [3, 4]}\n",
+    ),
+    override(
+        "member-of-list",
+        "regularization.l2.strength=-1",
+        "command line: regularization.l2.strength=-1: must be >= 0, found -1",
+        text=MOONS + "regularization: [l1, l2]\n",
+    ),
+    override(
+        "unknown-member-of-list",
+        "regularization.dropuot.rate=0.1",
+        "command line: regularization.dropuot.rate=0.1: ",
+        "'dropuot' is not a regularization; did you mean 'dropout'?",
+    ),
+    override(
+        "width-by-override",
+        "architecture.width=3",
+        "command line: architecture.width=3: architecture: 'width' and 'depth' go together",
+    ),
+    override(
+        "override-does-not-take-the-blame",
+        "dataset.noise=0.2",
+        "c.yaml:1:10  dataset: validation (0.5) and test (0.5) leave",
+        text="dataset: {name: moons, validation: 0.5, test: 0.5}\n",
+    ),
+    override(
+        "file-and-overrides",
+        "optimizer.lr=fast batch=huge",
+        "c.yaml:2:1  sede: unknown key",
+        "command line: batch=huge: 'huge' is not a batch; one of: full, mini, single",
+        "command line: optimizer.lr=fast: must be a number, found 'fast'",
+        "3 problems in c.yaml; nothing was run.",
+        text=MOONS + "sede: 3\n",
+    ),
+    override(
+        "several",
+        "optimizer=sgd,adam stop=3",
+        "command line: optimizer=sgd,adam: several values for one run",
+        "\n    nnexp sweep c.yaml optimizer=sgd,adam stop=3\n",
+    ),
+    override(
+        "logspace",
+        "'optimizer.lr=logspace(1e-4,1,5)'",
+        "several values for one run",
+        "\n    nnexp sweep c.yaml 'optimizer.lr=logspace(1e-4,1,5)'\n",
+    ),
+    override(
+        "several-seeds",
+        "seed=1,2",
+        "command line: seed=1,2: several values for one run",
+        "\n    nnexp sweep c.yaml --seeds N\n",
+    ),
+    line(
+        "override-first",
+        "train seed=3 c.yaml",
+        "'seed=3' is an override; the configuration comes first: nnexp train FILE seed=3",
+    ),
+    line(
+        "override-first-check",
+        "check seed=3 c.yaml",
+        "'seed=3' is an override; the configuration comes first: nnexp check FILE seed=3",
+    ),
+    line(
+        "override-first-sweep",
+        "sweep seed=3 c.yaml",
+        "'seed=3' is an override; the configuration comes first: nnexp sweep FILE seed=3",
+    ),
+    line(
+        "train-a-sweep",
+        "train c.yaml",
+        "c.yaml:2:1  'seeds' makes this file a sweep; run it with: nnexp sweep c.yaml",
+        text=MOONS + "seeds: 3\n",
+    ),
+]
+
+MISFITS = [
+    train(
+        "cross-entropy-of-numbers",
+        "dataset: diabetes\nloss: cross_entropy\n",
+        "c.yaml:2:7  loss: cross_entropy needs classes as targets",
+        "real-valued; try mse",
+        "^^^^^^^^^^^^^\n",
+    ),
+    train(
+        "two-classes-of-three",
+        "dataset: iris\nloss:\n  name: bce\n",
+        "c.yaml:2:1  loss: binary_cross_entropy needs two classes, but this target has 3; try cross_entropy",
+        "| ^^^^\n",
+    ),
+    train(
+        "batch-too-large",
+        "dataset: {name: moons, n: 20}\nbatch: {size: 64}\n",
+        "c.yaml:2:15  batch.size: a batch of 64 is more than the 12 training examples; use a smaller size, or",
+    ),
+    train(
+        "batch-too-large-by-default",
+        "dataset: {name: moons, n: 20}\n",
+        "c.yaml: batch.size: a batch of 32 is more than the 12 training examples",
+    ),
+    train(
+        "patience-without-validation",
+        "dataset: {name: moons, validation: 0}\nstop:\n  patience: 2\n",
+        "c.yaml:3:13  stop.patience: 'validation_loss' is not logged, for dataset.validation is 0",
+        "one of batch_loss, train_loss",
+    ),
+    moons(
+        "patience-without-train",
+        "stop: {patience: 2, metric: train_loss}\nmonitor: {train: false}\n",
+        "c.yaml:2:18  stop.patience: 'train_loss' is not logged, for monitor.train is false",
+    ),
+    moons(
+        "metric",
+        "stop: {metric: validation_acuracy}\n",
+        "c.yaml:2:16  stop.metric: 'validation_acuracy' is not logged; did you mean 'validation_accuracy'?",
+    ),
+    moons(
+        "batch-of-one-normalized",
+        "normalization: batch\nbatch: single\n",
+        "c.yaml:2:16  normalization: batch normalization needs batches of at least 2 examples; use layer",
+    ),
+    train(
+        "several-misfits",
+        "dataset: {name: diabetes, validation: 0}\nloss: cross_entropy\nbatch: {size: 1000}\nstop: {patience: 3}\n",
+        "c.yaml:2:7  loss: ",
+        "c.yaml:3:15  batch.size: ",
+        "c.yaml:4:18  stop.patience: ",
+        "3 problems in c.yaml; nothing was run.",
+    ),
+]
+
+TABLES = [
+    Case(
+        "no-table",
+        {"c.yaml": CSV % ""},
+        "train c.yaml",
+        ("c.yaml:1:28  dataset.path: the file /", "/t.csv does not exist\n", "^^^^^\n"),
+    ),
+    Case(
+        "near-table",
+        {"c.yaml": CSV % "", "tt.csv": "a"},
+        "train c.yaml",
+        ("/t.csv does not exist; did you mean 'tt.csv'?",),
+    ),
+    csv("table-folder", None, "c.yaml:1:28  dataset.path: the file /", "/t.csv is a folder\n"),
+    csv("table-empty", "", "c.yaml:1:28  dataset.path: ", "t.csv is empty; a header line and rows are needed"),
+    csv("table-header-only", table(), "c.yaml:1:28  dataset.path: ", "0 usable rows; at least 10 are needed"),
+    csv(
+        "table-latin-1",
+        table(*ROWS).replace("red", "röd").encode("latin-1"),
+        "t.csv is not UTF-8 text",
+        "save it as UTF-8",
+    ),
+    csv("table-binary", BINARY, "c.yaml:1:28  dataset.path: ", "t.csv is not UTF-8 text"),
+    csv(
+        "target",
+        table(*ROWS, header="size,colour,sort"),
+        "c.yaml:1:43  dataset.target: ",
+        "has no column 'kind'; it has size, colour, sort",
+    ),
+    csv(
+        "target-near",
+        table(*ROWS, header="size,colour,Kind"),
+        "c.yaml:1:43  dataset.target: ",
+        "has no column 'kind'; did you mean 'Kind'?",
+    ),
+    csv(
+        "target-without-header",
+        table(*ROWS[1:], header="0.5,3,1"),
+        "has no column 'kind'; it has 0.5, 3, 1; is the header line missing?",
+    ),
+    csv(
+        "separator",
+        table(*ROWS).replace(",", ";"),
+        "its one column is 'size;colour;kind': is the separator really ','?",
+    ),
+    csv(
+        "separator-too-long",
+        table(*ROWS),
+        "c.yaml:1:60  dataset.separator: must be 1 character long, found ';;'",
+        fields=", separator: ;;",
+    ),
+    csv(
+        "separator-tab-unquoted",
+        table(*ROWS),
+        "dataset.separator: must be 1 character long",
+        '^^ write "\\t", in double quotes',
+        fields=r", separator: \t",
+    ),
+    csv(
+        "separator-line-end",
+        table(*ROWS),
+        "dataset.separator: must be a character such as ','",
+        fields=r', separator: "\n"',
+    ),
+    csv(
+        "dropped-column",
+        table(*ROWS),
+        "c.yaml:1:56  dataset.drop.0: ",
+        "has no column 'color'; did you mean 'colour'?",
+        fields=", drop: [color]",
+    ),
+    csv(
+        "dropped-text",
+        table(*ROWS),
+        "c.yaml:1:55  dataset.drop: must be a list of names, found 'colour'",
+        "^^^^^^ write [colour]",
+        fields=", drop: colour",
+    ),
+    csv(
+        "no-feature-left",
+        table(*ROWS),
+        "dataset.features: ",
+        "no column is left to learn from",
+        fields=", features: []",
+    ),
+    csv(
+        "target-as-feature",
+        table(*ROWS),
+        "dataset.features: the target 'kind' cannot be a feature too",
+        fields=", features: [size, kind]",
+    ),
+    csv("row-too-long", table(*ROWS, "1,2,3,4"), "cannot be read as CSV: line 32 has 4 cells, not 3"),
+    csv(
+        "rows-longer-than-header",
+        table(*ROWS, header="colour,kind"),
+        "cannot be read as CSV: line 2 has 3 cells, not 2",
+    ),
+    csv(
+        "row-too-short",
+        table("a,0,red", "b,1", *(f"a,{i},red" for i in range(20)), header="kind,size,colour"),
+        "missing values in 'colour' (1)",
+    ),
+    csv(
+        "quote-in-table",
+        table(*ROWS, '1,"red,a'),
+        "cannot be read as CSV: the quote that opens in line 32 is not closed",
+    ),
+    csv("column-twice", table(*ROWS, header="size,size,kind"), "the column name 'size' stands twice in the header"),
+    csv("column-without-name", table(*ROWS, header=",colour,kind"), "column 1 has no name in the header"),
+    csv(
+        "missing",
+        table(*ROWS, ",red,a", ",blue,b", "3,,a"),
+        "c.yaml:1:10  dataset.missing: ",
+        "missing values in 'size' (2), 'colour' (1); say 'missing: drop'",
+    ),
+    csv(
+        "missing-dropped",
+        column(*range(5), *[""] * 20),
+        "5 usable rows; at least 10 are needed (20 rows with missing values were left out",
+        fields=", missing: drop",
+    ),
+    csv(
+        "missing-kept",
+        table(*ROWS, ",red,a"),
+        "c.yaml:1:10  dataset.preprocessing: values are missing in 'size'; begin with impute: [impute, ",
+        fields=", missing: keep",
+    ),
+    csv(
+        "imputed-too-late",
+        table(*ROWS, ",red,a"),
+        "c.yaml:1:79  dataset.preprocessing: values are missing in 'size'; begin with impute",
+        fields=", missing: keep, preprocessing: [standardize, impute]",
+    ),
+    csv(
+        "too-many-texts",
+        column(*(f"n{i}" for i in range(60))),
+        "c.yaml:1:10  dataset.text: ",
+        "column 'a' is text with 60 different values",
+        "leave it out with 'drop: [a]'",
+    ),
+    csv(
+        "text-refused",
+        table(*ROWS),
+        "dataset.text: ",
+        "column 'colour' is text with 2 different values",
+        "or say 'text: one_hot'",
+        fields=", text: error",
+    ),
+    csv(
+        "only-text-left-out",
+        table(*("red,a", "blue,b") * 9, header="colour,kind"),
+        "every feature column is text and was left out",
+        fields=", text: drop",
+    ),
+    csv(
+        "spoiled-number",
+        column(*range(30), "?"),
+        "c.yaml:1:28  dataset.path: ",
+        "column 'a' is numbers but for some text such as '?'",
+    ),
+    csv(
+        "decimal-commas",
+        column(*(f'"{i},5"' for i in range(30))),
+        "column 'a' has a decimal comma, as in '0,5'; write a point",
+    ),
+    csv(
+        "infinite-value",
+        column(*range(30), "inf"),
+        "c.yaml:1:28  dataset.path: ",
+        "column 'a' contains a value that is infinite or beyond 1e+100",
+    ),
+    csv(
+        "infinite-target",
+        table(*(f"{i},{i / 8}" for i in range(30)), "3,-inf", header="a,kind"),
+        "column 'kind' contains a value that is infinite",
+    ),
+    csv(
+        "too-large-for-float32",
+        column(*(i * 1e39 for i in range(30))),
+        "dataset.preprocessing: the inputs are too large for float32; begin with standardize",
+        fields=", preprocessing: none",
+    ),
+    csv(
+        "text-for-real-target",
+        table(*(f"{i},{i / 8}" for i in range(30)), "3,none of it", header="a,kind"),
+        "c.yaml:1:55  dataset.task: ",
+        "the target 'kind' is text, such as 'none of it'",
+        fields=", task: regression",
+    ),
+    csv(
+        "class-for-each-row",
+        table(*(f"{i},n{i}" for i in range(30)), header="a,kind"),
+        "c.yaml:1:43  dataset.target: ",
+        "has 30 classes in 30 rows; is it the right column",
+    ),
+    csv(
+        "one-class",
+        table(*(f"{i},7" for i in range(30)), header="a,kind"),
+        "c.yaml:1:43  dataset.target: ",
+        "the target 'kind' has only one class, '7'",
+    ),
+    csv(
+        "one-value",
+        table(*(f"{i},0.5" for i in range(30)), header="a,kind"),
+        "c.yaml:1:43  dataset.target: ",
+        "the target 'kind' has only one value, 0.5",
+    ),
+]
+
+SWEEPS = [
+    sweep(
+        "grid-key",
+        "grid:\n  optimizr: [sgd, adam]\nseeds: 3\n",
+        "c.yaml:3:3  optimizr: unknown key",
+        "^^^^^^^^ did you mean 'optimizer'?",
+        "1 problem in c.yaml",
+    ),
+    sweep(
+        "grid-key-below",
+        "grid:\n  optimizer.lrr: [0.1, 1]\nseeds: 3\n",
+        "c.yaml:3:3  optimizer.lrr: unknown key for optimizer 'adam'",
+        "^^ did you mean 'lr'?",
+        "1 problem in",
+    ),
+    sweep(
+        "one-bad-of-many",
+        "grid:\n  optimizer.lr: [0.1, -1, 1]\n  batch.size: [8, 16]\nseeds: 3\n",
+        "c.yaml:3:23  optimizer.lr: must be >= 0, found -1",
+        "^^\n",
+        "1 problem in c.yaml",
+    ),
+    sweep(
+        "two-bad-of-many",
+        "grid:\n  optimizer.lr: [0.1, fast]\n  batch.size: [8, 0]\nseeds: 3\n",
+        "c.yaml:3:23  optimizer.lr: must be a number, found 'fast'",
+        "c.yaml:4:19  batch.size: must be >= 1, found 0",
+        "2 problems in c.yaml; nothing was run.",
+    ),
+    sweep(
+        "grid-key-inside",
+        "grid:\n  optimizer: [sgd, {name: momentum, momentun: 1}]\n",
+        "c.yaml:3:37  optimizer.momentun: unknown key for optimizer 'momentum'",
+        "^^^^^^^^ did you mean 'momentum'?",
+    ),
+    sweep(
+        "not-for-all",
+        "grid:\n  optimizer: [sgd, nag]\n  optimizer.momentum: [0.8, 0.9]\n",
+        "c.yaml:4:3  optimizer.momentum: unknown key for optimizer 'sgd'",
+        "^ a key of momentum",
+        "1 problem in",
+    ),
+    sweep(
+        "beside-the-grid",
+        "optimizer: {lr: -1}\ngrid:\n  batch.size: [8, 16]\nseeds: 3\n",
+        "c.yaml:2:17  optimizer.lr: must be >= 0, found -1",
+        "1 problem in c.yaml",
+    ),
+    sweep(
+        "grid-misspelt",
+        "gird: {optimizer: [sgd, adam]}\nseeds: 3\n",
+        "c.yaml:2:1  gird: unknown key",
+        "^^^^ did you mean 'grid'?",
+    ),
+    sweep(
+        "grid-empty-list",
+        "grid:\n  optimizer: []\n",
+        "c.yaml:3:14  grid.optimizer: must hold at least 1 value, found []",
+    ),
+    sweep(
+        "grid-word",
+        "grid:\n  optimizer: sgd\n",
+        "c.yaml:3:14  grid.optimizer: must be a list of values, found 'sgd'",
+        "^^^ write [sgd]",
+    ),
+    sweep(
+        "grid-nested",
+        "grid:\n  optimizer:\n    lr: [0.1, 1]\n",
+        "c.yaml:3:3  grid.optimizer: must be a list of values",
+        "^^^^^^^^^ write dotted keys, such as optimizer.lr",
+    ),
+    sweep(
+        "grid-range",
+        "grid:\n  optimizer.lr: logspace(1e-4, 1, 5)\n",
+        "c.yaml:3:17  grid.optimizer.lr: must be a list of values",
+        "^ range(...) and logspace(...) are for the command line",
+    ),
+    sweep("grid-null", "grid:\n", "c.yaml:2:6  grid: must be keys and values, found null", "^ write {} for none"),
+    sweep(
+        "grid-of-seeds",
+        "grid:\n  seed: [1, 2]\n",
+        "c.yaml:3:3  'seed' is not part of a grid; say 'seeds: [1, 2, 3]' in the file, or --seeds N",
+        "^^^^\n",
+    ),
+    sweep(
+        "grid-under-a-number",
+        "seed: 3\ngrid:\n  seed.x: [1, 2]\n",
+        "c.yaml:4:3  seed.x: 'seed' is 3, which has no keys of its own",
+    ),
+    sweep(
+        "grid-two-dots",
+        "grid:\n  optimizer..lr: [1, 2]\n",
+        "c.yaml:3:3  optimizer..lr: this is not a key; write for example optimizer.lr",
+    ),
+    sweep(
+        "grid-and-zip",
+        "grid:\n  optimizer: [sgd]\nzip:\n  optimizer: [adam]\n",
+        "c.yaml:3:3  'optimizer' (grid) and 'optimizer' (zip) set the same value; leave one of them out",
+    ),
+    sweep(
+        "zip-unequal",
+        "zip:\n  optimizer: [sgd, adam]\n  optimizer.lr: [0.1]\n",
+        "c.yaml:3:3  zip: lists that go in step must be equally long; optimizer has 2, optimizer.lr has 1",
+    ),
+    sweep(
+        "zip-value",
+        "zip:\n  optimizer: [sgd, adam]\n  optimizer.lr: [0.1, fast]\n",
+        "c.yaml:4:23  optimizer.lr: must be a number, found 'fast'",
+    ),
+    sweep("zip-empty", "zip:\n  optimizer: []\n", "c.yaml:3:14  zip.optimizer: must hold at least 1 value"),
+    sweep(
+        "case-key",
+        "cases:\n  a: {batch.size: 8}\n  b: {batch.siez: 16}\nseeds: 3\n",
+        "c.yaml:4:7  batch.siez: unknown key for batch 'mini'",
+        "^^^^^^^^^^ did you mean 'size'?",
+        "1 problem in",
+    ),
+    sweep(
+        "case-value",
+        "cases:\n  a:\n    batch.size: small\n",
+        "c.yaml:4:17  batch.size: must be a whole number, found 'small'",
+    ),
+    sweep(
+        "case-member",
+        "cases:\n  a: {optimizer: {name: adamm}}\n",
+        "c.yaml:3:25  optimizer: 'adamm' is not an optimizer; did you mean 'adam'?",
+    ),
+    sweep(
+        "case-null", "cases:\n  a:\n", "c.yaml:3:5  cases.a: must be keys and values, found null", "^ write {} for none"
+    ),
+    sweep("case-of-a-seed", "cases:\n  a: {seed: 3}\n", "c.yaml:3:7  'seed' is not part of a grid"),
+    sweep(
+        "seeds-negative",
+        "seeds: -1\n",
+        "c.yaml:2:8  seeds: must be the number of seeds, or a list of them such as [0, 1, 2]; found -1",
+    ),
+    sweep("seeds-word", "seeds: five\n", "c.yaml:2:8  seeds: must be the number of seeds", "found 'five'"),
+    sweep("seeds-none", "seeds: []\n", "c.yaml:2:8  seeds: must be the number of seeds", "found []"),
+    sweep("seeds-twice", "seeds: [1, 2, 1]\n", "c.yaml:2:8  seeds: must not hold the same seed twice"),
+    sweep("seeds-negative-in-list", "seeds: [1, -1]\n", "c.yaml:2:12  seeds.1: must be >= 0, found -1"),
+    sweep(
+        "seeds-huge", f"seeds: [{10**20}]\n", "c.yaml:2:9  seeds.0: must be < 9,223,372,036,854,775,808", "1 problem in"
+    ),
+    sweep(
+        "seed-of-a-sweep",
+        "seed: [1, 2]\ngrid: {batch.size: [8, 16]}\n",
+        "c.yaml:2:7  seed: must be a whole number, found [1, 2]",
+        "1 problem in",
+    ),
+    sweep("sweep-out-of-the-folder", "name: ../x\nseeds: 3\n", "c.yaml:2:7  name: must consist of a-z", "found '../x'"),
+    line(
+        "sweep-misfits",
+        "sweep c.yaml",
+        "c.yaml:3:22  batch.size: a batch of 64 is",
+        "c.yaml:3:26  batch.size: a batch of 99 is",
+        "2 problems in",
+        text="dataset: {name: moons, n: 30}\ngrid:\n  batch.size: [4, 8, 64, 99]\n  loss: [mse, mae]\nseeds: 2\n",
+    ),
+    sweep_words(
+        "sweep-override-key",
+        "optimizer.lrr=0.1,1 --seeds 3",
+        "command line: optimizer.lrr=0.1,1: unknown key for optimizer 'adam'; did you mean 'lr'?",
+        "1 problem in",
+    ),
+    sweep_words(
+        "sweep-override-value",
+        "optimizer.lr=0.1,fast --seeds 3",
+        "command line: optimizer.lr=0.1,fast: must be a number, found 'fast'",
+        "1 problem in",
+    ),
+    sweep_words(
+        "sweep-misfit",
+        "loss=mse,bce dataset=iris",
+        "command line: loss=mse,bce: binary_cross_entropy needs two classes",
+        "1 problem in",
+    ),
+    sweep_words(
+        "empty-value", "optimizer=sgd,,adam", "command line: optimizer=sgd,,adam: an empty value between commas"
+    ),
+    sweep_words("no-value", "optimizer=", "command line: optimizer=: no value; null is the default"),
+    sweep_words(
+        "sweep-no-equals",
+        "optimizer",
+        "command line: 'optimizer' is not KEY=VALUE,VALUE; for example optimizer=sgd,adam",
+    ),
+    sweep_words("sweep-twice", "optimizer=sgd optimizer=adam", "command line: 'optimizer' is given twice"),
+    sweep_words("sweep-seed", "seed=1,2", "command line: seed=1,2: 'seed' is not part of a grid", "--seeds N"),
+    sweep_words(
+        "sweep-seeds", "seeds=3", "command line: seeds=3: 'seeds' belongs into the sweep's file, or use --seeds N"
+    ),
+    sweep_words(
+        "sweep-value-yaml",
+        "'architecture.hidden=[1,[2]'",
+        "command line: architecture.hidden=[1,[2]: the value is not valid YAML: expected ','",
+    ),
+    sweep_words(
+        "logspace-too-short",
+        "'optimizer.lr=logspace(1e-4,1)'",
+        "command line: optimizer.lr=logspace(1e-4,1): write logspace(LOW,HIGH,COUNT)",
+    ),
+    sweep_words(
+        "logspace-of-zero",
+        "'optimizer.lr=logspace(0,1,5)'",
+        "write logspace(LOW,HIGH,COUNT) with positive bounds, COUNT >= 2",
+    ),
+    sweep_words("logspace-infinite", "'optimizer.lr=logspace(1,.inf,5)'", "logspace(...) takes finite numbers"),
+    sweep_words(
+        "logspace-open",
+        "'optimizer.lr=logspace(1e-4,1,5'",
+        "command line: optimizer.lr=logspace(1e-4,1,5: logspace(...) is closed and stands alone",
+    ),
+    sweep_words(
+        "logspace-misspelt", "'optimizer.lr=logspac(1e-4,1,5)'", "there is no logspac(...); did you mean 'logspace'?"
+    ),
+    sweep_words("range-empty", "'batch.size=range(3,3)'", "command line: batch.size=range(3,3): the range is empty"),
+    sweep_words("range-without-end", "'batch.size=range(1,.inf)'", "range(...) takes finite numbers"),
+    sweep_words(
+        "range-too-long", "'batch.size=range(1,1000000001)'", "the range has 1,000,000,000 values, more than 100,000"
+    ),
+    sweep_words(
+        "range-step-zero", "'batch.size=range(1,2,0)'", "write range(STOP), range(START,STOP) or range(START,STOP,STEP)"
+    ),
+    sweep_words("range-among-others", "'batch.size=range(8,32,8),64'", "range(...) is closed and stands alone"),
+    sweep_words(
+        "zip-words-unequal",
+        "'zip(optimizer=sgd,adam optimizer.lr=1)'",
+        "command line: zip(optimizer=sgd,adam optimizer.lr=1): zip: lists that go in step",
+        "optimizer has 2",
+    ),
+    sweep_words(
+        "zip-open", "'zip(optimizer=sgd,adam'", "zip( is not closed; write zip(a=1,2 b=x,y), in quotes for the shell"
+    ),
+    sweep_words("zip-of-nothing", "'zip()'", "command line: zip(): nothing to zip"),
+    sweep_words(
+        "sweep-metric",
+        "optimizer=sgd,adam --metric accurracy",
+        "--metric: 'accurracy' is not a metric; did you mean 'accuracy'?",
+    ),
+]
+
+COMMANDS = [
+    line("no-command", "trian c.yaml", "No such command 'trian'. Did you mean 'train'?"),
+    line("option", "train c.yaml --fromat json", "No such option: --fromat", "--format"),
+    line("no-configuration", "train", "which configuration? for example: nnexp train configs/digits.yaml"),
+    line("no-configuration-check", "check", "Missing argument 'config'"),
+    line("format", "train c.yaml --format jsn", "--format: 'jsn' is not one of table, json; did you mean 'json'?"),
+    line(
+        "format-of-sweep",
+        "sweep c.yaml --format tabel",
+        "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?",
+    ),
+    line("no-jobs", "sweep c.yaml --jobs 0", "Invalid value for '--jobs'", "greater than or equal to"),
+    line("no-seeds", "sweep c.yaml --seeds 0", "Invalid value for '--seeds'"),
+    Case(
+        "jobs-of-environment",
+        {"c.yaml": MOONS},
+        "sweep c.yaml",
+        ("environment variable NNEXP_JOBS: must be a whole number >= 1, found 'all'",),
+        {"NNEXP_JOBS": "all"},
+    ),
+    line("resume-unknown", "train --resume abc123", "no run or sweep 'abc123' (0 runs in runs)"),
+    line(
+        "resume-and-configuration",
+        "train c.yaml --resume abc123",
+        "--resume goes on with a run as it is; give neither a configuration nor overrides",
+    ),
+    line("show-nothing", "show", "no run or sweep '@last' (0 runs in runs)"),
+    line("compare-nothing", "compare", "no runs in runs; train one first: nnexp train"),
+    line("compare-by-and-each", "compare --by seed --each", "--by averages and --each does not; give one of them"),
+    line("compare-columns", "compare --columns some", "--columns: 'some' is neither auto nor all"),
+    line("explain-unknown", "explain adamm", "no component 'adamm'; did you mean 'adam'?"),
+    line("explain-in-family", "explain optimizer.relu", "no optimizer 'relu'; one of: sgd, "),
+    line("explain-family", "explain optimiser", "no component 'optimiser'; did you mean 'optimizer'?"),
+    line("list-unknown", "list optimzer", "'optimzer' is not a family; did you mean 'optimizer'?"),
+    line("list-nothing-near", "list xyz", "'xyz' is not a family; one of "),
+    line("init-dataset", "init x.yaml --dataset digts", "--dataset: 'digts' is not a dataset; did you mean 'digits'?"),
+    line("init-exists", "init c.yaml", "c.yaml exists; choose another name, or --force to overwrite it"),
+    Case("init-folder", {"sub": None}, "init sub --force", ("sub is a folder; name a file",)),
+    line("init-nowhere", "init sub/x.yaml", "cannot write sub/x.yaml: No such file or directory"),
+    line(
+        "runs-in-a-file",
+        "train c.yaml --runs c.yaml",
+        "cannot write runs to c.yaml: Not a directory; choose another folder",
+    ),
+    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml/sweeps/c-", "Not a directory"),
+]
+
+CASES = [*YAML, *KEYS, *VALUES, *BASES, *OVERRIDES, *MISFITS, *TABLES, *SWEEPS, *COMMANDS]
+
+PLACE = re.compile(r"(\S+\.yaml):(\d+):(\d+)  \S")
+
+
+def run(case: Case, folder: Path) -> Outcome:
+    for name, content in case.files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        if content is None:
+            path.mkdir()
+        elif isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content, encoding="utf-8", newline="")
+    return nnexp(*shlex.split(case.command), cwd=folder, **case.environment)
+
+
+def check_places(message: str, folder: Path) -> None:
+    """Each problem is told once and counted, and its line is shown with the caret under its column."""
+    lines = message.splitlines()
+    heads = [line for line in lines if re.match(PLACE.pattern + "|command line: |environment |c.yaml: ", line)]
+    assert len(heads) == len(set(heads))
+    counted = re.fullmatch(r"(\d+) problems? in c\.yaml; nothing was run\.", lines[-1])
+    assert counted is None or int(counted[1]) == len(heads)
+    for number, head in enumerate(lines):
+        place = PLACE.match(head)
+        if place is None:
+            continue
+        written = (folder / place[1]).read_bytes().decode().splitlines()[int(place[2]) - 1]
+        shown = next(i for i in range(number + 1, number + 3) if lines[i].startswith(f"{place[2]:>6} | "))
+        assert lines[shown][9:].rstrip() == re.sub(r"[\t\0]", " ", written[:120]).rstrip()
+        assert re.fullmatch(r" {7}\| " + " " * (int(place[3]) - 1) + r"\^+( \S.*)?", lines[shown + 1])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_wrong_input(case: Case, tmp_path: Path) -> None:
+    outcome = run(case, tmp_path)
+    assert "Traceback" not in outcome.err
+    assert "nnexp failed" not in outcome.err
+    assert [fragment for fragment in case.told if fragment not in outcome.err] == [], outcome.err
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert not (tmp_path / "runs").exists()
+    check_places(outcome.err, tmp_path)
+
+
+def test_each_case_has_a_name_of_its_own() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_the_whole_text(tmp_path: Path) -> None:
+    text = """\
+dataset: moons
+optimizer:
+  name: momentum
+  momentun: 0.9
+loss: mse_loss
+"""
+    allowed = ", ".join(name for name in Momentum.model_fields if name != "name")
+    assert (
+        run(train("", text), tmp_path).err
+        == f"""\
+c.yaml:4:3  optimizer.momentun: unknown key for optimizer 'momentum'
+     3 |   name: momentum
+     4 |   momentun: 0.9
+       |   ^^^^^^^^ did you mean 'momentum'?   (allowed: {allowed})
+c.yaml:5:7  loss: 'mse_loss' is not a loss; did you mean 'mse'?
+     4 |   momentun: 0.9
+     5 | loss: mse_loss
+       |       ^^^^^^^^
+2 problems in c.yaml; nothing was run.
+"""
+    )
+
+
+def test_all_problems_are_told_in_the_order_of_the_file(tmp_path: Path) -> None:
+    text = """\
+stop: {patience: 0, epochs: 0}
+loss: mse_loss
+sede: 3
+dataset: {name: moons, n: 5}
+optimizer:
+  lr: fast
+  name: momentum
+  momentun: 0.9
+"""
+    outcome = run(override("", "precision=16", text=text), tmp_path)
+    *rest, last = outcome.err.splitlines()
+    told = [re.split("  | must", line)[0] + " " + re.split("[: ]", line.split("  ", 1)[-1])[0] for line in rest]
+    told = [line for line in told if line.startswith(("c.yaml", "command"))]
+    assert told == [
+        "c.yaml:1:18 stop.patience",
+        "c.yaml:1:29 stop.epochs",
+        "c.yaml:2:7 loss",
+        "c.yaml:3:1 sede",
+        "c.yaml:4:27 dataset.n",
+        "c.yaml:6:7 optimizer.lr",
+        "c.yaml:8:3 optimizer.momentun",
+        "command line: precision=16: command",
+    ]
+    assert last == "8 problems in c.yaml; nothing was run."
+    check_places(outcome.err, tmp_path)
+
+
+# -- with a run that has finished --------------------------------------------------------------------------------------
+
+PAST = [
+    ("train --resume @last", "has finished: nothing to resume; to train it again: nnexp train runs/c-s0-"),
+    ("train --resume @last~3", "no run '@last~3': runs holds 1, down to @last~0"),
+    ("show x", "no run or sweep 'x' (1 run in runs)"),
+    ("compare y", "no run or sweep 'y' (1 run in runs)"),
+    ("compare --metric acuracy", "no run has the metric 'acuracy'; did you mean 'accuracy'?"),
+    ("compare --by optimzer.lr", "no run has 'optimzer.lr'; did you mean 'optimizer.lr'?"),
+    ("compare --where optimizer.lr", "--where: 'optimizer.lr' is not a condition; write KEY=VALUE"),
+    ("compare --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
+    ("compare --sort acuracy", "no run has 'acuracy'; did you mean '"),
+    ("compare --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    small = "dataset: {name: moons, n: 60}\nbatch: {size: 8}\nstop: 1\n"
+    assert run(train("", small), folder).code == 0
+    return folder
+
+
+@pytest.mark.parametrize(("command", "told"), PAST, ids=[command for command, _ in PAST])
+def test_wrong_words_for_past_runs(command: str, told: str, finished: Path) -> None:
+    before = sorted(finished.rglob("*"))
+    outcome = nnexp(*shlex.split(command), cwd=finished)
+    assert told in outcome.err
+    assert "Traceback" not in outcome.err
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert sorted(finished.rglob("*")) == before
+
+
+def test_too_little_memory_is_not_called_a_mistake(tmp_path: Path) -> None:
+    outcome = run(override("", "'architecture.hidden=[10000000,10000000]' -q"), tmp_path)
+    assert outcome.code == 1
+    assert outcome.err.startswith("nnexp failed: out of memory (")
+    assert "mistake" not in outcome.err

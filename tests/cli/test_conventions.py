@@ -1,0 +1,250 @@
+"""What holds for every command: stdout is data, stderr is talk, pipes are respected, help helps and comes quickly."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nnexp.cli.main import EXIT_CODES, GROUPS
+from tests.command import Outcome, nnexp, nnexp_process
+from tests.past import past_run
+from tests.small import config_file
+
+COMMANDS = {name: example for group in GROUPS.values() for name, (_, example) in group.items()}
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "train": ("train", "small.yaml"),
+    "sweep": ("sweep", "small.yaml", "optimizer=sgd,adam", "-j", "1"),
+    "sweep --dry-run": ("sweep", "small.yaml", "optimizer=sgd,adam", "--dry-run"),
+    "check": ("check", "small.yaml"),
+    "compare": ("compare",),
+    "compare --each": ("compare", "--each"),
+    "show": ("show",),
+    "list": ("list",),
+    "explain": ("explain", "adam"),
+    "schema": ("schema",),
+    "init": ("init", "new.yaml"),
+}
+"""A use of every command that prints something."""
+each_use = pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in WORDS.items()])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a configuration and two past runs."""
+    config_file(tmp_path)
+    for seed in range(2):
+        past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
+    return tmp_path
+
+
+def test_every_command_is_used_here() -> None:
+    assert {words[0] for words in WORDS.values()} == set(COMMANDS)
+
+
+# -- what is data and what is talk -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "check", "compare", "show", "list", "explain", "schema"])
+def test_json_on_stdout(folder: Path, command: str) -> None:
+    words = WORDS[command] if command == "schema" else (*WORDS[command], "--format", "json")
+    result = nnexp(*words, cwd=folder)
+    assert result.code == 0
+    assert isinstance(json.loads(result.out), dict | list)
+
+
+@pytest.mark.parametrize("command", ["sweep", "sweep --dry-run", "compare", "list"])
+def test_csv_on_stdout(folder: Path, command: str) -> None:
+    header, *rows = csv.reader(io.StringIO(nnexp(*WORDS[command], "--format", "csv", cwd=folder).out, newline=""))
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+
+
+@each_use
+@pytest.mark.parametrize("environment", [{}, {"NO_COLOR": "1"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}], ids=str)
+def test_no_colours_where_none_are_wanted(folder: Path, words: tuple[str, ...], environment: dict[str, str]) -> None:
+    result = nnexp(*words, cwd=folder, **environment)
+    assert result.code == 0
+    assert "\x1b[3" not in result.out + result.err, "a colour"
+    if not environment:
+        assert "\x1b" not in result.out + result.err, "a pipe gets text alone"
+
+
+def test_colours_where_they_are_wanted(folder: Path) -> None:
+    past_run(folder / "runs", 0.9, optimizer={"name": "nag", "lr": 1.0})
+    assert "\x1b[1;32m" in nnexp("compare", "--each", cwd=folder, FORCE_COLOR="1").out
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_quiet_is_silent(folder: Path, command: str) -> None:
+    assert nnexp(*WORDS[command], "--quiet", cwd=folder) == Outcome(0, "", "")
+
+
+@pytest.mark.parametrize("command", ["train", "sweep"])
+def test_no_live_display_in_continuous_integration(folder: Path, command: str) -> None:
+    result = nnexp(*WORDS[command], cwd=folder, CI="true", FORCE_COLOR="1")
+    assert "\x1b[2K" not in result.err, "no line is erased"
+    assert result.err.count("\n") > 3
+
+
+# -- pipes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@each_use
+def test_a_closed_pipe_is_no_failure(folder: Path, words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "nnexp", *words], cwd=folder, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert done.returncode == 0
+    for word in ("Traceback", "BrokenPipe", "Exception", "nnexp failed"):
+        assert word not in done.stderr
+
+
+def test_the_first_line_of_many(folder: Path) -> None:
+    command = f"{sys.executable} -m nnexp list | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], cwd=folder, capture_output=True, text=True)
+    assert done.stdout.split() == ["family", "name", "what", "it", "does"]
+    assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full disk to offer")
+def test_a_full_disk_is_a_failure(folder: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nnexp", "list"], cwd=folder, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "nnexp failed: [Errno 28] No space left on device\n"
+
+
+# -- help ------------------------------------------------------------------------------------------
+
+
+def test_help_lists_the_commands_and_the_exit_codes() -> None:
+    result = nnexp("--help", cwd=Path.cwd(), COLUMNS="200")
+    assert (result.code, result.err) == (0, "")
+    words = " ".join(result.out.split())
+    for name, example in COMMANDS.items():
+        assert f" {name} " in words
+        assert example in words
+    assert EXIT_CODES in words
+    for code in ("0 done", "1 a run failed or diverged", "2 wrong input", "3 a sweep", "130 Ctrl-C", "143 SIGTERM"):
+        assert code in EXIT_CODES
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_an_example(command: str) -> None:
+    result = nnexp(command, "--help", cwd=Path.cwd(), COLUMNS="200")
+    assert (result.code, result.err) == (0, "")
+    assert f"Example: {COMMANDS[command]}" in " ".join(result.out.split())
+    assert nnexp(command, "-h", cwd=Path.cwd(), COLUMNS="200").out == result.out
+
+
+@pytest.mark.parametrize("width", ["80", "60"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_the_terminal(command: str, width: str) -> None:
+    result = nnexp(*command.split(), "--help", cwd=Path.cwd(), COLUMNS=width)
+    assert max(map(len, result.out.splitlines())) <= int(width)
+
+
+def test_alone_it_shows_its_help() -> None:
+    result = nnexp(cwd=Path.cwd())
+    assert result.code == 2
+    assert "Usage: nnexp" in result.out + result.err
+
+
+def test_a_command_that_does_not_exist() -> None:
+    result = nnexp("trian", cwd=Path.cwd())
+    assert (result.code, result.out) == (2, "")
+    assert "Did you mean 'train'?" in result.err
+
+
+def test_the_version() -> None:
+    from nnexp import __version__
+
+    assert nnexp("--version", cwd=Path.cwd()).out == f"nnexp {__version__}\n"
+    assert nnexp_process("--version", cwd=Path.cwd()) == Outcome(0, f"nnexp {__version__}\n", "")
+
+
+# -- completion ------------------------------------------------------------------------------------
+
+
+def completed(folder: Path, line: str) -> list[str]:
+    """What bash offers behind this line, in which it has set `=` apart."""
+    words = line.split()
+    position = len(words) if line.endswith(" ") else len(words) - 1
+    environment = {"_NNEXP_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(position)}
+    result = nnexp(cwd=folder, **environment)
+    assert (result.code, result.err) == (0, "")
+    return result.out.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("nnexp ", list(COMMANDS)),
+        ("nnexp tr", ["train"]),
+        ("nnexp compare --met", ["--metric"]),
+        ("nnexp list opt", ["optimizer"]),
+        ("nnexp explain ada", ["adadelta", "adagrad", "adam", "adamw"]),
+        ("nnexp show 0", ["0"]),
+        ("nnexp compare pa", ["past"]),
+        ("nnexp train --resume @", ["@last"]),
+    ],
+)
+def test_completion(folder: Path, line: str, offered: list[str]) -> None:
+    found = completed(folder, line)
+    for word in offered:
+        assert any(one.startswith(word) for one in found), word
+    assert all(one.startswith(line.split(" ")[-1]) for one in found)
+
+
+@pytest.mark.parametrize("command", ["train small.yaml", "sweep small.yaml", "check small.yaml"])
+def test_completion_of_overrides(folder: Path, command: str) -> None:
+    keys = completed(folder, f"nnexp {command} opt")
+    assert "optimizer=" in keys
+    assert "optimizer.lr=" in keys
+    assert {"sgd", "adam"} <= set(completed(folder, f"nnexp {command} optimizer ="))
+    found = completed(folder, f"nnexp {command} optimizer = ad")
+    assert "adam" in found
+    assert "sgd" not in found
+    assert "optimizer=adam" in completed(folder, f"nnexp {command} optimizer=ad"), "as other shells ask"
+
+
+# -- quickness -------------------------------------------------------------------------------------
+
+HEAVY = {"numpy", "numba", "pandas", "scipy", "pebble", "threadpoolctl"}
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    [
+        (("--help",), set()),
+        (("--version",), set()),
+        (("compare", "--help"), set()),
+        (("train", "no_such_file.yaml"), HEAVY - {"numba", "pandas", "scipy", "pebble"}),
+        (("list",), HEAVY - {"numba", "pandas", "scipy", "pebble"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_heavy_libraries_wait_until_they_are_needed(words: tuple[str, ...], allowed: set[str]) -> None:
+    script = (
+        "import sys; from nnexp.cli.main import main; sys.argv = ['nnexp', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit: print('\\n' + ' '.join(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert HEAVY & loaded <= allowed
