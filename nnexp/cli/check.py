@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnexp.cli.console import (
-    FormatOption,
+    DocumentOption,
     SetOption,
     check_format,
     complete_override,
@@ -31,7 +31,7 @@ def check(
     ] = None,
     settings: SetOption = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
-    how: FormatOption = "table",
+    how: DocumentOption = "table",
 ) -> None:
     """Validate without training; show the filled configuration and the network.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nnexp.cli.console import (
+    DocumentOption,
     FormatOption,
     RunsOption,
     check_format,
@@ -100,7 +101,7 @@ def show(
     word: Annotated[
         str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)
     ] = "@last",
-    how: FormatOption = "table",
+    how: DocumentOption = "table",
     runs: RunsOption = None,
 ) -> None:
     """Show one run: configuration, curves, final metrics, versions."""

@@ -22,6 +22,7 @@ RunsOption = Annotated[
     Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
 ]
 FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, markdown, csv or json.")]
+DocumentOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", "-S", metavar="KEY=VALUE", help="The same as KEY=VALUE behind the file.")

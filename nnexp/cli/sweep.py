@@ -57,6 +57,7 @@ def sweep(
     Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
     same command goes on.
     """
+    from nnexp.report.compare import named_metric
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
@@ -71,6 +72,8 @@ def sweep(
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
     plan = make_plan(described, shelf)
+    if metric is not None:
+        named_metric(metric, plan.metrics)
     workers = jobs or default_jobs()
     if dry_run:
         _show_plan(plan, how)

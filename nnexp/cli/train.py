@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from nnexp.cli.console import (
-    FormatOption,
+    DocumentOption,
     QuietOption,
     RunsOption,
     SetOption,
@@ -40,7 +40,7 @@ def train(
         typer.Option(metavar="RUN", help="Go on with an interrupted run.", autocompletion=complete_run),
     ] = None,
     quiet: QuietOption = False,
-    how: FormatOption = "table",
+    how: DocumentOption = "table",
     runs: RunsOption = None,
 ) -> None:
     """Train one configuration and log every epoch.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import FormatOption, check_format, out, say, text_width
+from nnexp.cli.console import DocumentOption, FormatOption, check_format, out, say, text_width
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def list_components(
 
 def explain(
     name: Annotated[str, typer.Argument(help="A component, such as adam.", autocompletion=_complete_component)],
-    how: FormatOption = "table",
+    how: DocumentOption = "table",
 ) -> None:
     """Explain a component: formula, fields, source, where implementations differ."""
     from nnexp.components.base import members, spellings

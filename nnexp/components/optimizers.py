@@ -538,7 +538,6 @@ class Rprop(Optimizer):
 
     name: Literal["rprop"] = "rprop"
     slots: ClassVar = ("s", "p")
-    sees_size: ClassVar = False
     scales_with_lr: ClassVar = False
     lr: NonNegative = Field(0.01, description="the first step size of every coordinate")
     down: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="factor on s after a flip of the sign")
@@ -559,11 +558,11 @@ class Rprop(Optimizer):
     @staticmethod
     def rule(θ, g, s, p, c):
         η, down, up, low, high, first = c
-        s = select(first > 0, η, s)
+        s = first * η + (1 - first) * s
         turn = g * p
-        s = select(turn > 0, s * up, select(turn < 0, s * down, s))
+        s = s * ((turn > 0) * up + (turn == 0) + (turn < 0) * down)
         s = np.minimum(np.maximum(s, low), high)
-        g = select(turn < 0, 0, g)
+        g = g * (turn >= 0)
         return θ - np.sign(g) * s, s, g
 
 

@@ -40,7 +40,7 @@ def compare(
         raise InputError("no runs are left to compare" + (f" where {' and '.join(conditions)}" if conditions else ""))
     data = data.reset_index(drop=True)
     metrics = frames.metric_columns(chosen)
-    metric = frames.default_metric(chosen, metrics) if metric is None else _metric(metric, metrics)
+    metric = named_metric(metric, metrics) if metric and metrics else frames.default_metric(chosen, metrics)
     config = frames.config_columns(data, metrics)
     for key in set(by) & set(metrics):
         raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
@@ -59,15 +59,14 @@ def compare(
     return _runs(chosen, data, differing, metric, metrics, sort, top)
 
 
-def _metric(word: str, metrics: list[str]) -> str:
+def named_metric(word: str, metrics: Sequence[str]) -> str:
     """The metric that a word means: itself, or `accuracy` for the first split that has it. Raises InputError."""
     found = [name for name in metrics if word in (name, name.partition("_")[2])]
     if found:
         return found[0]
-    known = metrics or ["no metric: no run has finished"]
     offered = [name for name in metrics if not name.startswith("test_")]
     guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
-    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(known)})")
+    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
 
 def _groups(data: pd.DataFrame, keys: list[str]) -> dict[tuple, list[int]]:

@@ -43,6 +43,8 @@ class Plan:
     sweep: Sweep
     jobs: list[Job]
     folder: Path
+    metrics: list[str]
+    """What the runs will be scored by, on every split that they have."""
 
     @property
     def missing(self) -> list[Job]:
@@ -74,6 +76,7 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
     load = _keeping(KEPT)
     jobs: list[Job] = []
     errors: list[InputError] = []
+    metrics: dict[str, None] = {}
     for trial in sweep.trials:
         config = trial.loaded.config
         try:
@@ -87,10 +90,13 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
         known_by = fingerprint(experiment.config, experiment.data.digest)
         plain = filled(experiment.config)
         jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
+        splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
+        names = ["loss", *(metric.name for metric in experiment.metrics)]
+        metrics |= dict.fromkeys(f"{split}_{name}" for split in splits for name in names)
     if errors:
         raise together(errors, sweep.trials[0].loaded.name)
     digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
-    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}")
+    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}", list(metrics))
 
 
 def _keeping(count: int) -> Callable[[ExperimentConfig], Data]:

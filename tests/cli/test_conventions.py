@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,17 @@ def test_help_of_a_command_has_an_example(command: str) -> None:
     assert (result.code, result.err) == (0, "")
     assert f"Example: {COMMANDS[command]}" in " ".join(result.out.split())
     assert nnexp(command, "-h", cwd=Path.cwd(), COLUMNS="200").out == result.out
+
+
+@pytest.mark.parametrize("command", ["train", "sweep", "check", "compare", "show", "list", "explain"])
+def test_help_names_the_formats_that_there_are(folder: Path, command: str) -> None:
+    words = " ".join(nnexp(command, "--help", cwd=folder, COLUMNS="200").out.split())
+    said = re.search(r"--format FORMAT (.*?)\.", words)
+    assert said is not None
+    formats = re.split(r", | or ", said[1])
+    for how in ("table", "markdown", "csv", "json"):
+        result = nnexp(*WORDS[command], "--format", how, cwd=folder)
+        assert (result.code == 0) == (how in formats), how
 
 
 @pytest.mark.parametrize("width", ["80", "60"])

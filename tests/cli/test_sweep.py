@@ -85,6 +85,16 @@ def test_one_wrong_run_stops_all_before_the_first(small: Path) -> None:
     assert not (small.parent / "runs").exists()
 
 
+def test_a_metric_that_no_run_will_have(small: Path) -> None:
+    for metric in ("r2", "validation_rmse", "acuracy"):
+        result = sweep(small, "--metric", metric)
+        assert (result.code, result.out) == (2, "")
+        assert f"'{metric}'" in result.err
+        assert not (small.parent / "runs").exists()
+    result = sweep(small, "--seeds", 2, "--metric", "train_loss")
+    assert (result.code, result.out.splitlines()[0]) == (0, "train_loss by name")
+
+
 # -- what it does ----------------------------------------------------------------------------------
 
 
@@ -168,6 +178,9 @@ def test_a_diverging_run_stops_nothing(tmp_path: Path, jobs: int) -> None:
     assert again.code == 3, "they would diverge again: they are not run again, and not forgotten"
     assert "nothing to run" in again.err
     assert len(runs(path)) == 4
+    nothing_left = sweep(path, "optimizer=sgd", "optimizer.lr=1e6", "--seeds", 2, "--metric", "loss")
+    assert nothing_left.code == 3
+    assert "2 of 2 runs diverged" in nothing_left.out
 
 
 def test_a_failing_run_stops_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
