@@ -1,28 +1,44 @@
 """Schedules: how the learning rate changes while training goes on.
 
 Closed forms: the rate is `lr` times `factor(done, total)`, where `done` counts the finished epochs (or updates, with
-`per: step`) and `total` is their planned number. The first update always uses the base rate.
+`per: step`) and `total` is their planned number. Without warm-up the first update uses the base rate, but for
+one_cycle. PyTorch's definitions hold unless `Differs:` says otherwise.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from math import cos, pi
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nnexp.components.base import Component, Count, Fraction, Positive
+from nnexp.components.base import Component, Count, Fraction, NonNegative, Positive
 
 
 class Schedule(Component, family="schedule"):
     """A factor on the learning rate."""
 
+    only_falls: ClassVar[bool] = True
+    """Whether the rate never rises again after the warm-up."""
+    timed_by_warmup: ClassVar[bool] = False
+    """Whether the length of the warm-up is also the unit of time of what follows."""
+
     per: Literal["epoch", "step"] = Field("epoch", description="what is counted: finished epochs or updates")
+    warmup: Annotated[int, Field(ge=0)] = Field(
+        0, description="W, counts in which the rate first rises to the base rate"
+    )
+    warmup_start: Fraction = Field(0.1, description="the factor of the first update, with `warmup`")
 
     @abstractmethod
+    def shape(self, done: int, total: int) -> float:
+        """The factor after `done` of `total` epochs or updates, both without the warm-up's."""
+
     def factor(self, done: int, total: int) -> float:
-        """The factor after `done` of `total` epochs or updates."""
+        """The factor after `done` of `total` epochs or updates: a straight line up to W, the schedule from there on."""
+        if done < self.warmup:
+            return self.warmup_start + (1 - self.warmup_start) * done / self.warmup
+        return self.shape(done - self.warmup, max(total - self.warmup, 1))
 
 
 class ConstantSchedule(Schedule):
@@ -30,15 +46,17 @@ class ConstantSchedule(Schedule):
 
         factor = 1
 
-    Source: none.
+    Source: none; its warm-up, as every schedule's, is P. Goyal et al. 2017, arXiv 1706.02677; PyTorch's LinearLR.
 
         >>> ConstantSchedule().factor(5, 10)
         1.0
+        >>> [round(ConstantSchedule(warmup=3).factor(done, 10), 2) for done in (0, 1, 2, 3)]
+        [0.1, 0.4, 0.7, 1.0]
     """
 
     name: Literal["constant"] = "constant"
 
-    def factor(self, done: int, total: int) -> float:
+    def shape(self, done: int, total: int) -> float:
         return 1.0
 
 
@@ -57,14 +75,96 @@ class StepSchedule(Schedule):
     size: Count = Field(10, description="epochs (or updates) between two cuts")
     gamma: Positive = Field(0.1, description="γ, the factor of each cut")
 
-    def factor(self, done: int, total: int) -> float:
+    def shape(self, done: int, total: int) -> float:
         return self.gamma ** (done // self.size)
+
+
+class ExponentialSchedule(Schedule):
+    """Multiply the learning rate by γ every epoch.
+
+        factor = γ^done
+
+    Source: PyTorch's ExponentialLR.
+
+        >>> [ExponentialSchedule(gamma=0.5).factor(done, 30) for done in (0, 1, 3)]
+        [1.0, 0.5, 0.125]
+    """
+
+    name: Literal["exponential"] = "exponential"
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="γ, the factor of each epoch")
+
+    def shape(self, done: int, total: int) -> float:
+        return self.gamma**done
+
+
+class InverseSchedule(Schedule):
+    """Let the learning rate fall as one over time: the classical rate for which SGD provably converges.
+
+        factor = 1 / (1 + k done)^p
+
+    Source: H. Robbins and S. Monro 1951 (Σ η = ∞, Σ η² < ∞: 1/2 < p <= 1); Keras's InverseTimeDecay (p = 1).
+
+    Differs: scikit-learn's `invscaling` counts examples: with `per: epoch` it is k = N, p = `power_t`.
+
+        >>> [InverseSchedule().factor(done, 30) for done in (0, 1, 3)]
+        [1.0, 0.5, 0.25]
+    """
+
+    name: Literal["inverse"] = "inverse"
+    decay: NonNegative = Field(1.0, description="k, how fast it falls; the rate is halved after 1/k (with p = 1)")
+    power: Positive = Field(1.0, description="p")
+
+    def shape(self, done: int, total: int) -> float:
+        return (1 + self.decay * done) ** -self.power
+
+
+class InverseRootSchedule(Schedule):
+    """Let the learning rate fall as one over the root of time.
+
+        factor = 1 / √(1 + done / W),   W the length of the warm-up, or 1
+
+    Source: A. Vaswani et al. 2017, NeurIPS, equation 3, with `warmup` and `per: step`.
+
+    Differs: the paper's warm-up begins at 0 and its rate has the factor d^{-1/2}; here it begins at `warmup_start`, and
+    `lr` is the largest rate.
+
+        >>> [InverseRootSchedule().factor(done, 30) for done in (0, 3, 15)]
+        [1.0, 0.5, 0.25]
+    """
+
+    name: Literal["inverse_sqrt"] = "inverse_sqrt"
+    timed_by_warmup: ClassVar = True
+
+    def shape(self, done: int, total: int) -> float:
+        return (1 + done / max(self.warmup, 1)) ** -0.5
+
+
+class PolynomialSchedule(Schedule):
+    """Let the learning rate fall to its end along a power of the time that is left; a straight line with power 1.
+
+        factor = final + (1 - final) (1 - done / T)^p,   T = length, or total
+
+    The last update is one count before T, so its rate is a little above `final`.
+
+    Source: PyTorch's PolynomialLR (final = 0).
+
+        >>> [PolynomialSchedule(power=2.0).factor(done, 10) for done in (0, 5, 10)]
+        [1.0, 0.25, 0.0]
+    """
+
+    name: Literal["polynomial"] = "polynomial"
+    power: Positive = Field(1.0, description="p")
+    final: Fraction = Field(0.0, description="the factor at the end")
+    length: Count | None = Field(None, description="T, where the fall ends; null: at the end of the run")
+
+    def shape(self, done: int, total: int) -> float:
+        return self.final + (1 - self.final) * (1 - min(done / (self.length or total), 1.0)) ** self.power
 
 
 class CosineSchedule(Schedule):
     """Let the learning rate fall along half a cosine.
 
-        factor = final + (1 - final) (1 + cos(π done / T)) / 2,   T = total
+        factor = final + (1 - final) (1 + cos(π done / T)) / 2,   T = length, or total
 
     The last update is one count before T, so its rate is a little above `final`.
 
@@ -81,6 +181,71 @@ class CosineSchedule(Schedule):
     final: Fraction = Field(0.0, description="the factor at the end")
     length: Count | None = Field(None, description="T, where the fall ends; null: at the end of the run")
 
-    def factor(self, done: int, total: int) -> float:
-        T = self.length or total
-        return self.final + (1 - self.final) * (1 + cos(pi * min(done / T, 1.0))) / 2
+    def shape(self, done: int, total: int) -> float:
+        return self.final + (1 - self.final) * half_cosine(min(done / (self.length or total), 1.0))
+
+
+class CosineRestartsSchedule(Schedule):
+    """Let the learning rate fall along half a cosine again and again, each time more slowly.
+
+        factor = final + (1 - final) (1 + cos(π s / Tᵢ)) / 2,   s counts from the last restart,   Tᵢ = length mⁱ
+
+    Source: I. Loshchilov and F. Hutter 2017, ICLR (SGDR); PyTorch's CosineAnnealingWarmRestarts.
+
+        >>> [CosineRestartsSchedule(length=2, multiply=2).factor(done, 10) for done in (0, 1, 2, 4, 6)]
+        [1.0, 0.5, 1.0, 0.5, 1.0]
+    """
+
+    name: Literal["cosine_restarts"] = "cosine_restarts"
+    only_falls: ClassVar = False
+    length: Count = Field(10, description="T₀, counts until the first restart")
+    multiply: Count = Field(1, description="m, how much longer each fall is than the one before")
+    final: Fraction = Field(0.0, description="the factor at the end of each fall")
+
+    def shape(self, done: int, total: int) -> float:
+        T, m = self.length, self.multiply
+        if m == 1:
+            s = done % T
+        else:
+            s = done
+            while s >= T:
+                s, T = s - T, T * m
+        return self.final + (1 - self.final) * half_cosine(s / T)
+
+
+class OneCycleSchedule(Schedule):
+    """Raise the learning rate to its largest value and let it fall far below where it began, each along half a cosine.
+
+        up:    factor from 1/div to 1 in the first `rise` of the run
+        down:  factor from 1 to 1/(div final_div) at the last update
+
+    `lr` is the largest rate. Meant for `per: step`.
+
+    Source: L. Smith and N. Topin 2019, arXiv 1708.07120 (super-convergence); PyTorch's OneCycleLR.
+
+    Differs: PyTorch moves the momentum against the rate, too; this moves the rate only (`cycle_momentum=False`).
+
+        >>> cycle = OneCycleSchedule(div=10.0, rise=0.5)
+        >>> [round(cycle.factor(done, 9), 4) for done in (0, 8)]
+        [0.1, 0.0]
+    """
+
+    name: Literal["one_cycle"] = "one_cycle"
+    only_falls: ClassVar = False
+    per: Literal["epoch", "step"] = Field("step", description="what is counted: finished epochs or updates")
+    rise: Annotated[float, Field(gt=0, lt=1)] = Field(0.3, description="share of the run in which the rate rises")
+    div: Annotated[float, Field(ge=1)] = Field(25.0, description="how many times smaller the first rate is")
+    final_div: Annotated[float, Field(ge=1)] = Field(1e4, description="how many times smaller than that the last is")
+
+    def shape(self, done: int, total: int) -> float:
+        first, last = 1 / self.div, 1 / (self.div * self.final_div)
+        top, end = self.rise * total - 1, total - 1
+        if done <= top:
+            return 1 + (first - 1) * half_cosine(done / top if top else 1.0)
+        way = min((done - top) / (end - top), 1.0) if end > top else 1.0
+        return last + (1 - last) * half_cosine(way)
+
+
+def half_cosine(way: float) -> float:
+    """From 1 to 0 as `way` goes from 0 to 1, with a flat start and a flat end."""
+    return (1 + cos(pi * way)) / 2

@@ -135,16 +135,34 @@ class Network:
         self._buffers = {True: Buffers(dtype), False: Buffers(dtype)}
         self._passes: dict[tuple[int, bool], Pass] = {}
 
-    def initialize(self, initializer: Initializer, seed: int) -> None:
-        """Draw all weights from the seed's `init` stream, layer by layer; biases constant, γ 1, β 0."""
+    def initialize(self, initializer: Initializer, seed: int, x: np.ndarray) -> None:
+        """Draw all weights and biases from the seed's `init` stream, layer by layer; γ 1, β 0.
+
+        x are training examples (B, I), for initializers that look at them.
+        """
         rng = stream(seed, "init")
         for layer in self.layers:
             self.value[f"{layer.name}.weight"][:] = initializer.draw(rng, layer.inputs, layer.outputs)
+            bias = initializer.draw_bias(rng, layer.inputs, layer.outputs)  # also without one: the next weights stay
             if layer.has_bias:
-                self.value[f"{layer.name}.bias"][:] = initializer.bias
+                self.value[f"{layer.name}.bias"][:] = bias
             if layer.normalization is not None:
                 self.value[f"{layer.name}.gamma"][:] = 1
                 self.value[f"{layer.name}.beta"][:] = 0
+        if initializer.output_bias is not None:
+            self.value["output.bias"][:] = initializer.output_bias
+        if initializer.to_unit_variance:
+            self._to_unit_variance(x)
+
+    def _to_unit_variance(self, x: np.ndarray) -> None:
+        """Divide each layer's weights by the standard deviation of its outputs without bias, layer after layer."""
+        passed = self.over(len(x), training=False)
+        for layer, stage in zip(self.layers, [s for s in passed.stages if isinstance(s, LinearStage)], strict=True):
+            passed.forward(x)
+            W = self.value[f"{layer.name}.weight"]
+            std = float(np.std(np.dot(stage.x, W), dtype=np.float64))
+            if std > 0:
+                W /= std
 
     def over(self, rows: int, training: bool) -> Pass:
         """The pass for batches of `rows` examples. Ask for the largest shape first: smaller ones share its memory."""

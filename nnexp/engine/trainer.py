@@ -25,6 +25,10 @@ TICK = 0.1
 """Seconds between two ticks: how long an interruption may wait."""
 
 
+INIT_EXAMPLES = 512
+"""Training examples that an initializer may look at."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A row of metrics.csv is due."""
@@ -98,8 +102,11 @@ class Experiment:
     def _misfits(self) -> Iterator[Misfit]:
         config, n = self.config, len(self.data.train)
         rows = 0
+        bias = config.initialization.output_bias
         try:
-            self.loss.outputs(self.n_classes)
+            outputs = self.loss.outputs(self.n_classes)
+            if isinstance(bias, tuple) and len(bias) != outputs:
+                yield Misfit("initialization.output_bias", f"{len(bias)} numbers for {outputs} outputs")
         except Misfit as misfit:
             yield misfit
         try:
@@ -185,7 +192,7 @@ class Trainer:
         self.config = config
         self.noise_rng = stream(config.seed, "dropout")
         self.network = experiment.network(self.noise_rng)
-        self.network.initialize(config.initialization, config.seed)
+        self.network.initialize(config.initialization, config.seed, data.train.x[:INIT_EXAMPLES])
         self.learner = experiment.learner(self.network)
         self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
         self.network.over(self.batches.rows, training=True)

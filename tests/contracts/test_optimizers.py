@@ -7,10 +7,10 @@ import inspect
 import numpy as np
 import pytest
 
-from nnexp.components.optimizers import Optimizer
+from nnexp.components.optimizers import Adam, Adamw, Amsgrad, Momentum, Nag, Optimizer, Rmsprop, Sgd
 from nnexp.engine import loops
 from tests.forms import built, each_form
-from tests.variants import each
+from tests.variants import described, each
 
 CURVATURE = np.array([1.0, 4.0])
 
@@ -132,3 +132,56 @@ def test_steps_grow_with_the_learning_rate(optimizer: Optimizer) -> None:
             follower.step(g * CURVATURE)
         ways.append(follower.θ)
     np.testing.assert_allclose(ways[1], 2 * ways[0], rtol=1e-12)
+
+
+# -- theorems --------------------------------------------------------------------------------------
+
+
+def path_of(optimizer: Optimizer, steps: int = 60) -> np.ndarray:
+    """Where a follower of the same random gradients has been, a row a step."""
+    rng = np.random.default_rng(3)
+    follower, path = Follower(optimizer, rng.normal(size=8), "numpy"), []
+    for _ in range(steps):
+        follower.step(rng.normal(size=8) * 10.0 ** rng.integers(-3, 4, 8))
+        path.append(follower.θ.copy())
+    return np.array(path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Adamw(weight_decay=0.0), Adam()),
+        (Nag(momentum=0.0), Momentum(momentum=0.0)),
+        (Momentum(momentum=0.0), Sgd()),
+        (Rmsprop(lr=0.01, alpha=0.9), Adam(lr=0.01, beta1=0.0, beta2=0.9, bias_correction=False)),
+        (Rmsprop(momentum=1e-300), Rmsprop()),
+        (Momentum(variant="sutskever"), Momentum()),
+        (Nag(variant="sutskever"), Nag()),
+    ],
+    ids=described,
+)
+def test_two_optimizers_that_are_the_same(one: Optimizer, other: Optimizer) -> None:
+    np.testing.assert_allclose(path_of(one), path_of(other), rtol=1e-10, atol=1e-13)
+
+
+def test_adam_steps_far_on_a_rare_gradient() -> None:
+    # After a long silence one gradient moves θ by up to (1 - β₁)/√(1 - β₂) times lr: 3.16 times with the defaults.
+    follower = Follower(Adam(), np.zeros(1), "numpy")
+    for _ in range(20_000):
+        follower.step(np.zeros(1))
+    follower.step(np.ones(1))
+    assert -follower.θ[0] / follower.lr == pytest.approx((1 - 0.9) / (1 - 0.999) ** 0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "end"), [(Adam(beta2=0.99), 1.0), (Amsgrad(beta2=0.99), -1.0)], ids=["adam", "amsgrad"]
+)
+def test_the_sequence_on_which_adam_goes_the_wrong_way(optimizer: Optimizer, end: float) -> None:
+    """f_t(x) = 1010 x every 101st time, else -10 x, on [-1, 1]: the best x is -1 (Reddi, Kale and Kumar 2018)."""
+    follower = Follower(optimizer, np.zeros(1), "fused")
+    often, rarely = np.array([-10.0]), np.array([1010.0])
+    for t in range(1, 200_001):
+        follower.lr = 0.5 / t**0.5
+        follower.step(rarely if t % 101 == 1 else often)
+        np.clip(follower.θ, -1, 1, out=follower.θ)
+    assert follower.θ[0] == pytest.approx(end, abs=0.02)

@@ -13,17 +13,35 @@ from tests.variants import each
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 1000])
-@each("schedule", Schedule)
+@each("schedule", Schedule, lambda schedule: schedule.only_falls)
 def test_begins_at_the_base_rate(schedule: Schedule, total: int) -> None:
-    assert schedule.factor(0, total) == 1
+    assert schedule.factor(schedule.warmup, total) == 1
 
 
 @pytest.mark.parametrize("total", [1, 2, 10, 1000])
 @each("schedule", Schedule)
-def test_falls_and_stays_in_range(schedule: Schedule, total: int) -> None:
+def test_stays_in_range(schedule: Schedule, total: int) -> None:
     factors = [schedule.factor(done, total) for done in range(2 * total + 2)]
     assert all(math.isfinite(factor) and 0 <= factor <= 1 for factor in factors)
-    assert all(later <= earlier for earlier, later in pairwise(factors))
+
+
+@pytest.mark.parametrize("total", [1, 2, 10, 1000])
+@each("schedule", Schedule)
+def test_falls_unless_it_says_otherwise(schedule: Schedule, total: int) -> None:
+    factors = [schedule.factor(done, total) for done in range(schedule.warmup, 2 * total + 2)]
+    falls = all(later <= earlier for earlier, later in pairwise(factors))
+    assert falls or not schedule.only_falls
+    if total == 1000:
+        assert falls == schedule.only_falls
+
+
+@each("schedule", Schedule)
+def test_warms_up_along_a_line(schedule: Schedule) -> None:
+    warm = schedule.model_copy(update={"warmup": 4, "warmup_start": 0.2})
+    assert [warm.factor(done, 20) for done in range(4)] == pytest.approx([0.2, 0.4, 0.6, 0.8], rel=1e-15)
+    plain = schedule.model_copy(update={"warmup": 0})
+    if not schedule.timed_by_warmup:
+        assert [warm.factor(4 + done, 20) for done in range(16)] == [plain.factor(done, 16) for done in range(16)]
 
 
 @each("schedule", Schedule)

@@ -15,7 +15,7 @@ from nnexp.components.normalizations import NoNormalization, Normalization
 from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import Noise, Penalty, Regularizer
 from nnexp.engine.learner import Learner
-from nnexp.engine.network import Network
+from nnexp.engine.network import LinearStage, Network
 from tests.derivatives import check
 from tests.forms import each_form, running
 from tests.tasks import task
@@ -185,29 +185,52 @@ def test_noise_keeps_the_expectation(noise: Noise) -> None:
     assert (np.abs(noisy.mean(axis=(0, 1)) - expected) < 5 * error).all()
 
 
-@each("initializer", Initializer)
-def test_initialization_draws_weights_and_sets_the_rest(initializer: Initializer) -> None:
-    normalizing = [one for one in variants(Normalization) if one.normalizes]
-    for normalization in normalizing:
-        network = Network(3, (5, 4), 2, Linear(), normalization, (), FLOAT64)
-        network.initialize(initializer, seed=1)
-        again = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
-        again.initialize(initializer, seed=1)
+X = np.random.default_rng(8).normal(size=(40, 3))
+
+
+def initialized(initializer: Initializer, normalization: Normalization, dtype: str = "float64") -> Network:
+    """A network of widths 3-5-4-2 from one seed."""
+    network = Network(3, (5, 4), 2, Linear(), normalization, (), np.dtype(dtype))
+    network.initialize(initializer, 1, X.astype(dtype))
+    return network
+
+
+@each("initializer", Initializer, lambda initializer: not initializer.to_unit_variance)
+def test_normalization_leaves_the_weights_as_they_are_drawn(initializer: Initializer) -> None:
+    plain = initialized(initializer, NoNormalization())
+    for normalization in variants(Normalization):
+        network = initialized(initializer, normalization)
         for name, value in network.value.items():
-            if name.endswith("weight"):
-                np.testing.assert_array_equal(value, again.value[name])
-            else:
-                expected = {"bias": initializer.bias, "gamma": 1.0, "beta": 0.0}[name.split(".")[1]]
-                assert (value == expected).all()
+            kind = name.split(".")[1]
+            expected = {"gamma": 1.0, "beta": 0.0}[kind] if kind in ("gamma", "beta") else plain.value[name]
+            np.testing.assert_array_equal(value, np.broadcast_to(expected, value.shape))
 
 
 @each("initializer", Initializer)
 def test_both_precisions_start_at_the_same_point(initializer: Initializer) -> None:
-    double = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
-    single = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), np.dtype("float32"))
-    for network in (double, single):
-        network.initialize(initializer, seed=2)
-    np.testing.assert_array_equal(single.θ, double.θ.astype("float32"))
+    double, single = (initialized(initializer, NoNormalization(), dtype) for dtype in ("float64", "float32"))
+    tolerance = 1e-6 if initializer.to_unit_variance else 0  # that takes a standard deviation in the run's precision
+    np.testing.assert_allclose(single.θ, double.θ.astype("float32"), rtol=tolerance)
+
+
+@each("initializer", Initializer, lambda initializer: initializer.to_unit_variance)
+@each("normalization", Normalization)
+def test_outputs_of_each_layer_have_unit_variance(initializer: Initializer, normalization: Normalization) -> None:
+    network = initialized(initializer.model_copy(update={"bias": 0.5}), normalization)
+    passed = network.over(len(X), training=False)
+    passed.forward(X)
+    linear = [stage for stage in passed.stages if isinstance(stage, LinearStage)]
+    assert [np.std(stage.x @ stage.W) for stage in linear] == pytest.approx([1.0, 1.0, 1.0], rel=1e-12)
+
+
+@pytest.mark.parametrize("bias", [0.7, (0.1, -0.2)])
+@each("initializer", Initializer)
+def test_the_output_can_start_with_a_bias_of_its_own(initializer: Initializer, bias: float | tuple) -> None:
+    plain = initialized(initializer, NoNormalization())
+    network = initialized(initializer.model_copy(update={"output_bias": bias}), NoNormalization())
+    for name, value in network.value.items():
+        expected = bias if name == "output.bias" else plain.value[name]
+        np.testing.assert_array_equal(value, np.broadcast_to(expected, value.shape))
 
 
 @each_form

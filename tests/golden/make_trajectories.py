@@ -422,6 +422,7 @@ def penalties() -> None:
 # -- activations -----------------------------------------------------------------------------------
 
 GRID = [0.0, 1e-8, -1e-8, 0.5, -0.5, 3.0, -3.0, 20.0, -20.0, 20.5, -20.5, 50.0, -50.0, 1000.0, -1000.0]
+GRID += [1.0, -1.0, 6.0]
 
 ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "linear"}, "z * 1"),
@@ -439,7 +440,27 @@ ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "swish"}, "F.silu(z)"),
     ({"name": "swish", "beta": 0.3}, "z * torch.sigmoid(0.3 * z)"),
     ({"name": "swish", "beta": 2.5}, "z * torch.sigmoid(2.5 * z)"),
+    ({"name": "relu6"}, "F.relu6(z)"),
+    ({"name": "selu"}, "F.selu(z)"),
+    ({"name": "celu"}, "F.celu(z)"),
+    ({"name": "celu", "alpha": 0.3}, "F.celu(z, 0.3)"),
+    ({"name": "softsign"}, "F.softsign(z)"),
+    ({"name": "gelu"}, "F.gelu(z)"),
+    ({"name": "gelu", "approximate": "tanh"}, "F.gelu(z, approximate='tanh')"),
+    ({"name": "mish"}, "F.mish(z)"),
+    ({"name": "hard_sigmoid"}, "F.hardsigmoid(z)"),
+    ({"name": "hard_swish"}, "F.hardswish(z)"),
+    ({"name": "lecun_tanh"}, "1.7159 * torch.tanh(2 * z / 3)"),
+    ({"name": "lif"}, "soft_lif(z, 0.002, 0.02, 0.05)"),
+    ({"name": "lif", "t_ref": 0.01, "tau": 0.03, "gamma": 0.4}, "soft_lif(z, 0.01, 0.03, 0.4)"),
 ]
+
+
+def soft_lif(z: torch.Tensor, t_ref: float, tau: float, gamma: float) -> torch.Tensor:
+    """The soft leaky integrate-and-fire rate times t_ref; below u = -30, where j is exp(u) γ, ln(1 + 1/j) is -ln j."""
+    u = (z - 1) / gamma
+    j = gamma * F.softplus(torch.clamp(u, min=-30.0), threshold=700.0)
+    return t_ref / (t_ref + tau * torch.where(u > -30, torch.log1p(1 / j), -u - np.log(gamma)))
 
 
 def activations() -> None:
@@ -569,6 +590,32 @@ SCHEDULES: list[tuple[dict[str, Any], str]] = [
     ({"name": "cosine"}, "CosineAnnealingLR(sgd, T_max=20)"),
     ({"name": "cosine", "final": 0.1}, "CosineAnnealingLR(sgd, T_max=20, eta_min=0.1 * 0.2)"),
     ({"name": "cosine", "length": 12}, "CosineAnnealingLR(sgd, T_max=12)"),
+    ({"name": "exponential"}, "ExponentialLR(sgd, gamma=0.95)"),
+    ({"name": "exponential", "gamma": 0.5}, "ExponentialLR(sgd, gamma=0.5)"),
+    ({"name": "inverse"}, "LambdaLR(sgd, lambda done: 1 / (1 + done))"),
+    ({"name": "inverse", "decay": 0.3, "power": 0.5}, "LambdaLR(sgd, lambda done: (1 + 0.3 * done) ** -0.5)"),
+    ({"name": "inverse_sqrt"}, "LambdaLR(sgd, lambda done: 1 / (1 + done) ** 0.5)"),
+    ({"name": "polynomial"}, "PolynomialLR(sgd, total_iters=20)"),
+    ({"name": "polynomial", "power": 2.5, "length": 12}, "PolynomialLR(sgd, total_iters=12, power=2.5)"),
+    ({"name": "cosine_restarts", "length": 6}, "CosineAnnealingWarmRestarts(sgd, T_0=6)"),
+    (
+        {"name": "cosine_restarts", "length": 3, "multiply": 2, "final": 0.1},
+        "CosineAnnealingWarmRestarts(sgd, T_0=3, T_mult=2, eta_min=0.1 * 0.2)",
+    ),
+    ({"name": "one_cycle"}, "OneCycleLR(sgd, max_lr=0.2, total_steps=20, cycle_momentum=False)"),
+    (
+        {"name": "one_cycle", "rise": 0.5, "div": 10.0, "final_div": 100.0},
+        "OneCycleLR(sgd, 0.2, 20, pct_start=0.5, cycle_momentum=False, div_factor=10.0, final_div_factor=100.0)",
+    ),
+    ({"name": "constant", "warmup": 5}, "LinearLR(sgd, start_factor=0.1, total_iters=5)"),
+    (
+        {"name": "step", "size": 4, "gamma": 0.5, "warmup": 6, "warmup_start": 0.3},
+        "SequentialLR(sgd, [LinearLR(sgd, 0.3, total_iters=6), StepLR(sgd, 4, gamma=0.5)], [6])",
+    ),
+    (
+        {"name": "polynomial", "warmup": 4},
+        "SequentialLR(sgd, [LinearLR(sgd, 0.1, total_iters=4), PolynomialLR(sgd, 16)], [4])",
+    ),
 ]
 
 
@@ -600,6 +647,21 @@ INITIALIZATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "xavier_uniform", "gain": 5 / 3}, "xavier_uniform_(w, gain=calculate_gain('tanh'))"),
     ({"name": "normal"}, "normal_(w, std=0.01)"),
     ({"name": "normal", "std": 0.5}, "normal_(w, std=0.5)"),
+    ({"name": "uniform"}, "uniform_(w, -0.05, 0.05)"),
+    (
+        {"name": "truncated_normal", "std": 0.87962566},
+        "trunc_normal_(w, std=1.0, a=-2.0, b=2.0)",
+    ),
+    ({"name": "lecun_normal"}, "kaiming_normal_(w, nonlinearity='linear')"),
+    ({"name": "lecun_uniform"}, "kaiming_uniform_(w, nonlinearity='linear')"),
+    ({"name": "orthogonal"}, "orthogonal_(w)"),
+    ({"name": "orthogonal", "gain": 2.0}, "orthogonal_(w, gain=2.0)"),
+    ({"name": "lsuv"}, "orthogonal_(w)"),
+    ({"name": "sparse"}, "sparse_(w, sparsity=0.9)"),
+    ({"name": "sparse", "sparsity": 0.25, "std": 2.0}, "sparse_(w, sparsity=0.25, std=2.0)"),
+    ({"name": "pytorch"}, "kaiming_uniform_(w, a=5**0.5)"),
+    ({"name": "sklearn"}, "xavier_uniform_(w)"),
+    ({"name": "sklearn", "factor": 2.0}, "xavier_uniform_(w, gain=3**-0.5)"),
     ({"name": "constant", "value": -0.3}, "constant_(w, -0.3)"),
     ({"name": "zeros"}, "zeros_(w)"),
 ]

@@ -223,7 +223,7 @@ def test_schedule(case: Any, per: str) -> None:
     component = case["component"] | {"per": per}
     schedule = make(Schedule, component)
     # Beyond its length PyTorch's cosine rises again, nnexp's stays at the end (its docstring's `Differs:`).
-    until = component.get("length") or file["epochs"]
+    until = (schedule.only_falls and component.get("length")) or file["epochs"]
     expected = case["rates"][: until + 1]
     expected += [expected[-1]] * (file["epochs"] - len(expected))
     atol = file["lr"] * ULP  # 1 + cos(π) in PyTorch's recursion
