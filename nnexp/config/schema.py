@@ -10,6 +10,7 @@ from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
 from nnexp.components.base import AS_LIST, MEMBER, Count, NonNegative, Settings
 from nnexp.components.batching import Batching, MiniBatch
+from nnexp.components.clipping import Clipping
 from nnexp.components.datasets import Dataset
 from nnexp.components.initializers import HeNormal, Initializer
 from nnexp.components.losses import Loss
@@ -72,6 +73,7 @@ class ExperimentConfig(Settings):
     regularization: Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST] = Field(
         (), description="a regularizer or a list of them"
     )
+    clip: Annotated[Clipping, MEMBER] | None = Field(None, description="a limit on the gradient; null: none")
     stop: Annotated[Stop, BeforeValidator(_stop_epochs, json_schema_input_type=int | Stop)] = Field(
         Stop(), description="when training ends"
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
 from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import Penalty
@@ -50,8 +51,15 @@ def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> Elementw
 class Learner:
     """A network with its loss, its penalties and its optimizer's state."""
 
-    def __init__(self, network: Network, loss: Loss, optimizer: Optimizer, penalties: Sequence[Penalty]):
-        self.network, self.loss, self.optimizer = network, loss, optimizer
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Optimizer,
+        penalties: Sequence[Penalty],
+        clip: Clipping | None = None,
+    ):
+        self.network, self.loss, self.optimizer, self.clip = network, loss, optimizer, clip
         self.t = 0
         """Updates made so far."""
         start = optimizer.start()
@@ -73,11 +81,13 @@ class Learner:
         return self._stages[rows]
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch x (B, I) with targets t; the network's gradient vector holds its gradient."""
+        """The loss of a batch x (B, I) with targets t; the network's gradient vector holds its gradient, clipped."""
         passed = self.network.over(len(x), training=True)
         stage = self.loss_over(len(x))
         value = stage(passed.forward(x), t)
         passed.backward(stage.d)
+        if self.clip is not None:
+            self.clip.limit(self.network.g)
         for penalty, strength in self._penalties:
             penalty(*self._weights, strength)
         return value

@@ -153,7 +153,7 @@ class Experiment:
         )
 
     def learner(self, network: Network) -> Learner:
-        return Learner(network, self.loss, self.config.optimizer, self.penalties)
+        return Learner(network, self.loss, self.config.optimizer, self.penalties, self.config.clip)
 
     def encoded(self, t: np.ndarray) -> np.ndarray:
         """Targets as the loss wants them."""
