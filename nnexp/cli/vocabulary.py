@@ -24,6 +24,18 @@ def _families() -> dict[str, type[Component]]:
     return families()
 
 
+PluginOption = Annotated[
+    list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with components of your own.")
+]
+
+
+def _load(plugins: list[Path] | None) -> None:
+    if plugins:
+        from nnexp.config.plugins import load_plugins
+
+        load_plugins(plugins)
+
+
 def _complete_family(incomplete: str) -> list[str]:
     return [name for name in _families() if name.startswith(incomplete)]
 
@@ -40,12 +52,14 @@ def list_components(
         str | None, typer.Argument(help="Only this family, such as optimizer.", autocompletion=_complete_family)
     ] = None,
     how: FormatOption = "table",
+    plugin: PluginOption = None,
 ) -> None:
     """List what a configuration can name."""
     from nnexp.components.base import Documentation, members
     from nnexp.report.tables import FORMATS, Column, Grid, render
 
     check_format(how, FORMATS)
+    _load(plugin)
     known = _families()
     if family is not None and family not in known:
         singular = family.removesuffix("s")
@@ -74,11 +88,13 @@ def list_components(
 def explain(
     name: Annotated[str, typer.Argument(help="A component, such as adam.", autocompletion=_complete_component)],
     how: DocumentOption = "table",
+    plugin: PluginOption = None,
 ) -> None:
     """Explain a component: formula, fields, source, where implementations differ."""
     from nnexp.components.base import members, spellings
 
     check_format(how, ("table", "json"))
+    _load(plugin)
     known = _families()
     if name in known or name.removesuffix("s") in known:
         list_components(name, how)

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from nnexp import __version__
 from nnexp.components.base import Component, families, members
-from nnexp.config.draft import Draft, names_several, split_override, unnamed
+from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
+from nnexp.config.plugins import digest, load_plugins
 from nnexp.config.problems import SWEEP_KEYS, problems_of, report
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
@@ -110,7 +111,7 @@ def list_keys() -> frozenset[str]:
     found: set[str] = set()
     for key, field in ExperimentConfig.model_fields.items():
         annotation = field.annotation
-        if isinstance(field.default, tuple):
+        if isinstance(field.default, tuple) and key in families():
             found.add(key)
         elif isinstance(annotation, type) and issubclass(annotation, Component):
             for cls in members(annotation).values():
@@ -126,6 +127,7 @@ def validate(draft: Draft, name: str) -> Loaded:
     """Fill and validate a draft. Raises InputError with every problem at its place."""
     draft = draft.copy()
     _threads_from_environment(draft)
+    _load_plugins(draft)
     _resolve_paths(draft)
     try:
         config = ExperimentConfig.model_validate(draft.data)
@@ -145,6 +147,32 @@ def _threads_from_environment(draft: Draft) -> None:
             return
 
 
+def _load_plugins(draft: Draft) -> None:
+    """Make the paths of the plugins absolute, and load them. Raises InputError at the place that names one."""
+    given = draft.data.get("plugins")
+    paths = [given] if isinstance(given, str) else given if isinstance(given, list) else []
+    found: list[Any] = []
+    for number, value in enumerate(paths):
+        place = draft.place(("plugins", number)) or Place("the configuration")
+        if not isinstance(value, str):
+            found.append(value)
+            continue
+        path = _beside(place, value)
+        try:
+            load_plugins([path])
+        except InputError as error:
+            raise refusal(place, "plugins", str(error)) from None
+        found.append(str(path))
+    if paths:
+        draft.data["plugins"] = found
+
+
+def _beside(place: Place | None, value: str) -> Path:
+    """A path as its writer meant it: relative to the file it stands in, or to the working folder."""
+    folder = Path(place.source).parent if place is not None and place.in_file else Path()
+    return (folder / Path(value).expanduser()).resolve()
+
+
 def _resolve_paths(draft: Draft) -> None:
     """Make the paths of input files absolute: relative to the file they were written in, or to the working folder."""
     dataset = draft.data.get("dataset")
@@ -155,9 +183,7 @@ def _resolve_paths(draft: Draft) -> None:
         value = dataset.get(key)
         if not isinstance(value, str):
             continue
-        place = draft.place(("dataset", key))
-        folder = Path(place.source).parent if place is not None and place.in_file else Path()
-        dataset[key] = str((folder / Path(value).expanduser()).resolve())
+        dataset[key] = str(_beside(draft.place(("dataset", key)), value))
 
 
 def slug(text: str) -> str:
@@ -239,5 +265,6 @@ def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
 def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     """What a run is known by: its filled configuration but for the name, its data and the engine's version."""
     identity = {key: value for key, value in filled(config).items() if key != "name"}
+    identity["plugins"] = [digest(Path(path)) for path in config.plugins]
     text = json.dumps([identity, data_hash, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -54,11 +54,18 @@ def _stop_epochs(value: Any) -> Any:
     raise ValueError("must be a number of epochs, or keys and values such as {epochs: 20, patience: 5}")
 
 
+def _one_or_more(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 class ExperimentConfig(Settings):
     """One experiment, with every default filled in."""
 
     name: RunName = Field("run", description="first part of the run folder's name; the file's name where not given")
     seed: int = Field(0, ge=0, lt=2**63, description="one seed for all random streams")
+    plugins: Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])] = Field(
+        (), description="Python files with components of your own, relative to this file"
+    )
     dataset: Annotated[Dataset, MEMBER] = Field(description="where the examples come from")
     architecture: Annotated[Architecture, MEMBER] = Field(Mlp(), description="layers and units")
     activation: Annotated[Activation, MEMBER] = Field(Relu(), description="function of the hidden units")

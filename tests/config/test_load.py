@@ -316,7 +316,7 @@ def altered(value: Any, path: Leaf) -> Any:
     if not path:
         if isinstance(value, bool):
             return not value
-        more: dict[type, Any] = {int: 1, float: 1.0, str: "x", tuple: (1,)}
+        more: dict[type, Any] = {int: 1, float: 1.0, str: "x", tuple: (__file__,)}
         return "other" if value is None else value + more[type(value)]
     first, rest = path[0], path[1:]
     if isinstance(value, BaseModel):

@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: F401 (the texts below use it)
+from torch.nn import functional as F
 
 FOLDER = Path(__file__).parent
 STEPS = 60
