@@ -60,14 +60,14 @@ def duration(seconds: float | None) -> str:
     """Seconds as people say them.
 
     >>> [duration(s) for s in (0.0123, 3.21, 75, 4000)]
-    ['12 ms', '3.2 s', '1 min 15 s', '1 h 06 min']
+    ['12 ms', '3.21 s', '1 min 15 s', '1 h 06 min']
     """
     if seconds is None or not math.isfinite(seconds):
         return "-"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
     if seconds < 3600:
         return f"{int(seconds // 60)} min {int(seconds % 60):02d} s"
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
