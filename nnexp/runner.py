@@ -16,6 +16,7 @@ import numpy as np
 
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
+from nnexp.engine.data import SPLITS
 from nnexp.engine.loops import form
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
@@ -199,7 +200,7 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
 
 def _score_names(experiment: Experiment) -> list[str]:
     names = ["loss", *(metric.name for metric in experiment.metrics)]
-    return [f"{split}_{name}" for split in ("train", "validation", "test") for name in names]
+    return [f"{split}_{name}" for split in SPLITS for name in names]
 
 
 def _now() -> str:
@@ -247,6 +248,6 @@ def _commit() -> str | None:
                 if not text.startswith("ref: "):
                     return text
                 return (folder / ".git" / text.removeprefix("ref: ")).read_text().strip()
-    except OSError:
-        pass
+    except OSError:  # a checkout that cannot be read is no reason not to train
+        return None
     return None

@@ -66,6 +66,8 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
     """Layers, steps and memory, as plain data."""
     import numpy as np
 
+    from nnexp.engine.data import SPLITS
+
     data, config = experiment.data, experiment.config
     network = experiment.network(np.random.default_rng(0))
     batch = config.batch
@@ -100,7 +102,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         )
     return {
         "task": data.task,
-        "examples": {split: len(data.split(split)) for split in ("train", "validation", "test")},
+        "examples": {split: len(data.split(split)) for split in SPLITS},
         "features": len(data.features),
         "classes": list(data.classes) if data.classes is not None else None,
         "layers": layers,

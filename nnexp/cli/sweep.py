@@ -39,7 +39,7 @@ def sweep(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUES]...",
-            help="optimizer=sgd,adam  lr=logspace(1e-4,1,5)  seed lists by --seeds  'zip(a=1,2 b=x,y)'",
+            help="optimizer=sgd,adam  lr=logspace(1e-4,1,5)  'zip(a=1,2 b=x,y)'",
             autocompletion=complete_override,
         ),
     ] = None,

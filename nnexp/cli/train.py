@@ -108,6 +108,7 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
 
 
 def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
+    from nnexp.engine.data import SPLITS
     from nnexp.report.numbers import duration, score
     from nnexp.report.tables import Column, Grid, render
 
@@ -116,7 +117,7 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
     columns = [Column("split", "split"), Column("n", "examples", right=True)]
     columns += [Column(name, name, score, True) for name in names]
     rows = []
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         if f"{split}_loss" in final:
             row = {"split": split, "n": len(experiment.data.split(split))}
             rows.append(row | {name: final[f"{split}_{name}"] for name in names})

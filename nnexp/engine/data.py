@@ -15,6 +15,7 @@ from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
 
 SPLITS = ("train", "validation", "test")
+"""The parts that a table is cut into, in the order in which scores are shown."""
 WINDOW = 1 << 18
 """Bytes of examples that are gathered at once, ahead of their batches."""
 

@@ -15,7 +15,7 @@ from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization
 from nnexp.components.regularizers import Noise, Penalty
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.data import Batches, Data, prepare
+from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.streams import stream
@@ -196,7 +196,7 @@ class Trainer:
         self.learner = experiment.learner(self.network)
         self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
         self.network.over(self.batches.rows, training=True)
-        self.encoded = {name: experiment.encoded(data.split(name).t) for name in ("train", "validation", "test")}
+        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
         total = self.batches.steps * config.stop.epochs
         self.total_steps = total if config.stop.steps is None else min(total, config.stop.steps)
         self.total_epochs = -(-self.total_steps // self.batches.steps)
@@ -333,7 +333,7 @@ class Trainer:
             if self.best_epoch != epoch:
                 reason += f"; parameters of epoch {self.best_epoch} restored"
         final: dict[str, float] = {}
-        for split in ("train", "validation", "test"):
+        for split in SPLITS:
             if len(self.experiment.data.split(split)):
                 final |= self.score(split)
         if any(name.endswith("_loss") and value - value != 0 for name, value in final.items()):

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from nnexp.components.activations import Activation
 from nnexp.components.base import Positive, select
+from nnexp.components.losses import ElementwiseLoss
 from nnexp.components.optimizers import Optimizer
 
 
@@ -49,12 +50,27 @@ class Steep(Activation):
     @staticmethod
     def slope(z, y, e, c):
         return 2 * (y > 0)
+
+
+class Quartic(ElementwiseLoss):
+    """The fourth power of the error."""
+
+    name: Literal["quartic"] = "quartic"
+
+    @staticmethod
+    def value(z, t):
+        return (z - t) * (z - t) * (z - t) * (z - t)
+
+    @staticmethod
+    def slope(z, t):
+        return 4 * (z - t) * (z - t) * (z - t)
 '''
 RUN = """
 dataset: {name: moons, n: 60}
 plugins: [parts/mine.py]
 optimizer: {name: halved, lr: 0.2}
 activation: steep
+loss: quartic
 stop: 3
 """
 
@@ -98,6 +114,7 @@ def test_the_formula_is_the_users(folder: Path) -> None:
     plain = losses("activation=relu", "optimizer=sgd", "optimizer.lr=0.1")
     assert losses("activation=relu") == plain
     assert losses() != plain
+    assert losses("activation=relu", "loss=mse") != plain
 
 
 def test_a_sweep_takes_it_to_its_workers(folder: Path) -> None:

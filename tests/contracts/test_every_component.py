@@ -191,3 +191,12 @@ def test_the_schema_for_editors_has_every_name() -> None:
     text = str(ExperimentConfig.model_json_schema())
     for cls in EVERY:
         assert not takes_a_place(cls) or f"'{cls.label()}'" in text
+
+
+@each_component
+def test_a_dialect_is_a_choice_with_defaults_of_its_own(cls: type[Component]) -> None:
+    for dialect, defaults in cls.dialects.items():
+        spoken = cls(**needed(cls), dialect=dialect)
+        assert {key: getattr(spoken, key) for key in defaults} == defaults
+        assert cls(**needed(cls), dialect=dialect, lr=0.123).lr == 0.123
+        assert any(cls.model_fields[key].default != value for key, value in defaults.items())
