@@ -82,15 +82,18 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
     parameter_bytes = network.size * network.dtype.itemsize
     layers = []
     for layer in network.layers:
-        parts = ["linear"]
-        norm = layer.normalization
+        parts = ["linear with weight norm" if layer.has_gain else "linear"]
+        norm = layer.norm
         if norm is not None and norm.where == "before":
             parts.append(f"{norm.name} norm")
         if layer.activation is not None:
             parts.append(layer.activation.name)
+        parts += [f"{activity.kind} activity" for activity in layer.activities]
         if norm is not None and norm.where == "after":
             parts.append(f"{norm.name} norm")
         parts += [f"{noise.label()} {noise.coefficients()[0]:g}" for noise in layer.noises]
+        if layer.name in network.joins:
+            parts.append("shortcut")
         layers.append(
             {
                 "layer": layer.name,

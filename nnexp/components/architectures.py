@@ -17,6 +17,11 @@ class Architecture(Component, family="architecture"):
     def widths(self) -> tuple[int, ...]:
         """The numbers of units of the hidden layers, from input to output."""
 
+    @property
+    def shortcut(self) -> int | None:
+        """How many hidden layers a residual connection skips; None where there is none."""
+        return None
+
 
 class LinearModel(Architecture):
     """Inputs straight to outputs: linear or, with a classification loss, logistic regression.
@@ -40,9 +45,13 @@ class Mlp(Architecture):
 
         h₀ = x,   hₗ = f(hₗ₋₁ Wₗ + bₗ),   z = h_L W + b
 
-    Give the widths as `hidden: [64, 32]`, or `width` and `depth` for layers of one width.
+    Give the widths as `hidden: [64, 32]`, or `width` and `depth` for layers of one width. With `residual: k` what
+    leaves a layer is added to what leaves the layer k further on, from the first hidden layer on:
 
-    Source: D. Rumelhart, G. Hinton and R. Williams 1986, Nature 323.
+        h_{l+k} ← h_{l+k} + h_l,   l = 1, 1 + k, 1 + 2k, ...
+
+    Source: D. Rumelhart, G. Hinton and R. Williams 1986, Nature 323; residual: K. He, X. Zhang, S. Ren and J. Sun 2016,
+    CVPR, with a shortcut that nothing stands on, as in the same authors' ECCV paper of that year.
 
         >>> Mlp(hidden=[64, 32]).widths(), Mlp(width=8, depth=3).widths()
         ((64, 32), (8, 8, 8))
@@ -57,6 +66,8 @@ class Mlp(Architecture):
         None, description="number of hidden layers, with `width`"
     )
 
+    residual: Count | None = Field(None, description="hidden layers that each shortcut skips; null: no shortcuts")
+
     @model_validator(mode="before")
     @classmethod
     def _one_way_to_say_it(cls, data: Any) -> Any:
@@ -68,6 +79,24 @@ class Mlp(Architecture):
         if len(given & {"width", "depth"}) == 1:
             raise ValueError("'width' and 'depth' go together")
         return data if given else {**data, "hidden": (32,)}
+
+    @model_validator(mode="after")
+    def _shortcuts_fit(self) -> Mlp:
+        if self.residual is None:
+            return self
+        ends = self.widths()[:: self.residual]
+        if len(ends) < 2:
+            raise ValueError(
+                f"residual: a shortcut over {self.residual} needs at least {self.residual + 1} hidden layers, found "
+                f"{len(self.widths())}"
+            )
+        if len(set(ends)) > 1:
+            raise ValueError(f"residual: layers that a shortcut joins must be of one width, found {list(ends)}")
+        return self
+
+    @property
+    def shortcut(self) -> int | None:
+        return self.residual
 
     def widths(self) -> tuple[int, ...]:
         if self.hidden is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
 import numpy as np
 from pydantic import (
@@ -190,6 +190,33 @@ class _AsList:
 
 AS_LIST = _AsList()
 """For a field that takes several members: `Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST]`."""
+
+
+def _some(value: Any) -> Any:
+    if not value:
+        raise ValueError("must hold at least one")
+    return tuple(value)
+
+
+class _OneOrEach:
+    """The marker behind ONE_OR_EACH."""
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> Any:
+        one = handler.generate_schema(get_args(kind)[0])
+        each = core_schema.no_info_before_validator_function(_some, core_schema.tuple_variable_schema(one))
+        return core_schema.tagged_union_schema(
+            {ONE: one, EACH: each}, discriminator=lambda value: EACH if isinstance(value, list | tuple) else ONE
+        )
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
+        one = handler(schema["choices"][ONE])
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+ONE, EACH = "<one>", "<each>"
+"""What pydantic's locations say behind a field with ONE_OR_EACH."""
+ONE_OR_EACH = _OneOrEach()
+"""For a field that takes a member, or a list of them, alike ones, too: `Annotated[M | tuple[M, ...], ONE_OR_EACH]`."""
 
 Sizes = Annotated[tuple[Count, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)]
 """A list of positive integers, such as the widths of hidden layers."""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from nnexp.components.base import Component, families, members, spellings
+from nnexp.components.base import EACH, ONE, Component, families, members, spellings
 from nnexp.config.draft import Draft
 from nnexp.config.yaml import KeyPath, Place, excerpt, scalar
 from nnexp.errors import InputError, Problem, nearest
@@ -176,7 +176,7 @@ def _resolve(loc: Sequence[str | int], data: Any, schema: type[BaseModel]) -> tu
     path: list[str | int] = []
     node, owner, family = data, schema, None
     for part in loc:
-        if isinstance(part, int) and not isinstance(node, list):
+        if part in (ONE, EACH) or (isinstance(part, int) and not isinstance(node, list)):
             continue
         if family is not None and part in members(family):
             owner, family = members(family)[str(part)], None

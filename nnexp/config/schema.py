@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
-from nnexp.components.base import AS_LIST, MEMBER, Count, NonNegative, Settings
+from nnexp.components.base import AS_LIST, MEMBER, ONE_OR_EACH, Count, NonNegative, Settings
 from nnexp.components.batching import Batching, MiniBatch
 from nnexp.components.clipping import Clipping
 from nnexp.components.datasets import Dataset
@@ -68,7 +68,9 @@ class ExperimentConfig(Settings):
     )
     dataset: Annotated[Dataset, MEMBER] = Field(description="where the examples come from")
     architecture: Annotated[Architecture, MEMBER] = Field(Mlp(), description="layers and units")
-    activation: Annotated[Activation, MEMBER] = Field(Relu(), description="function of the hidden units")
+    activation: Annotated[Annotated[Activation, MEMBER] | tuple[Annotated[Activation, MEMBER], ...], ONE_OR_EACH] = (
+        Field(Relu(), description="function of the hidden units, or a list with one for each layer")
+    )
     normalization: Annotated[Normalization, MEMBER] = Field(NoNormalization(), description="of the hidden layers")
     loss: Annotated[Loss, MEMBER] | None = Field(
         None, description="what is minimized; null: cross_entropy for classes, mse for a real target"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
 from nnexp.components.optimizers import Optimizer
-from nnexp.components.regularizers import Penalty
+from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
 from nnexp.engine.network import Network
 
@@ -58,6 +58,7 @@ class Learner:
         optimizer: Optimizer,
         penalties: Sequence[Penalty],
         clip: Clipping | None = None,
+        constraints: Sequence[Constraint] = (),
     ):
         self.network, self.loss, self.optimizer, self.clip = network, loss, optimizer, clip
         self.t = 0
@@ -68,11 +69,16 @@ class Learner:
         self._state = tuple(self.slots.values())
         self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), network.dtype)
         self._update = loops.update(rule, len(self.slots), len(self._c))
-        self._weights = network.θ[: network.weights], network.g[: network.weights]
-        self._penalties = [
-            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype)) for p in penalties if p.strength > 0
-        ]
+        self._penalties = [self._penalty(p) for p in penalties if p.strength > 0]
+        weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
+        self._limits = [(one.limit, W) for one in constraints for W in weights]
         self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
+
+    def _penalty(self, penalty: Penalty) -> tuple[Callable[..., None], tuple[np.ndarray, ...]]:
+        network, c = self.network, penalty.coefficients()
+        end = network.weights if penalty.on == "weights" else network.size
+        loop = loops.penalty(type(penalty).slope, len(c))
+        return loop, (network.θ[:end], network.g[:end], np.array(c, network.dtype))
 
     def loss_over(self, rows: int) -> ElementwiseLossStage | SoftmaxLossStage:
         """The loss for batches of `rows` examples."""
@@ -88,8 +94,8 @@ class Learner:
         passed.backward(stage.d)
         if self.clip is not None:
             self.clip.limit(self.network.g)
-        for penalty, strength in self._penalties:
-            penalty(*self._weights, strength)
+        for penalty, arrays in self._penalties:
+            penalty(*arrays)
         return value
 
     def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
@@ -98,10 +104,14 @@ class Learner:
         self.t += 1
         self._c[:] = self.optimizer.coefficients(lr, self.t)
         self._update(self.network.θ, self.network.g, *self._state, self._c)
+        for limit, W in self._limits:
+            limit(W)
         return value
 
     def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:
         """The network's outputs (N, O) in evaluation, in chunks of one size whatever the batch mode."""
+        if not self.network.rows_by_themselves:
+            chunk = max(len(x), 1)
         z = np.empty((len(x), self.network.outputs), self.network.dtype)
         for start in range(0, len(x), chunk):
             part = x[start : start + chunk]

@@ -135,12 +135,12 @@ def update(rule: Formula, slots: int, count: int) -> Callable[..., None]:
 
 
 @cache
-def penalty(slope: Formula) -> Callable[..., None]:
-    """A penalty's share of the gradient: (w, g, c), g += slope(w, λ) with λ = c[0]; both of shape (D,)."""
+def penalty(slope: Formula, count: int) -> Callable[..., None]:
+    """A penalty's share of the gradient: (w, g, c), g += slope(w); w and g of shape (D,)."""
     if plain():
 
         def run(w, g, c):
-            g += slope(w, c[0])
+            g += slope(w, tuple(c))
 
         return run
     jit, formula = _compiler()
@@ -149,8 +149,31 @@ def penalty(slope: Formula) -> Callable[..., None]:
     @jit
     def loop(w, g, c):
         stamp  # noqa: B018
+        h = fixed(c, count)
         for i in range(w.size):
-            g[i] += slope(w[i], c[0])
+            g[i] += slope(w[i], h)
+
+    return loop
+
+
+@cache
+def activity(slope: Formula) -> Callable[..., None]:
+    """An activity penalty's share of the gradient: (a, d, c), d += slope(a, c[0]); a and d of shape (B, O)."""
+    if plain():
+
+        def run(a, d, c):
+            d += slope(a, c[0])
+
+        return run
+    jit, formula = _compiler()
+    stamp, slope = stamp_of(slope), formula(slope)
+
+    @jit
+    def loop(a, d, c):
+        stamp  # noqa: B018
+        for i in range(a.shape[0]):
+            for j in range(a.shape[1]):
+                d[i, j] += slope(a[i, j], c[0])
 
     return loop
 
@@ -231,6 +254,86 @@ def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
 
 
 @cache
+def apply_learned(value: Formula) -> Callable[..., None]:
+    """An activation with a learned number for each unit: (z, e, y, a), y = value(z, e, (a,)); a of shape (O,)."""
+    if plain():
+
+        def run(z, e, y, a):
+            y[:] = value(z, e, (a,))
+
+        return run
+    jit, formula = _compiler()
+    stamp, value = stamp_of(value), formula(value)
+
+    @jit
+    def loop(z, e, y, a):
+        stamp  # noqa: B018
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                y[i, j] = value(z[i, j], e[i, j], (a[j],))
+
+    return loop
+
+
+@cache
+def apply_learned_backward(slope: Formula, slope_by: Formula) -> Callable[..., None]:
+    """Its backward pass: (z, y, e, dy, db, a, da): dy *= f'(z), db = its column sums, da = the gradient of a."""
+    if plain():
+
+        def run(z, y, e, dy, db, a, da):
+            np.sum(dy * slope_by(z, y, e, (a,)), axis=0, out=da)
+            dy *= slope(z, y, e, (a,))
+            np.sum(dy, axis=0, out=db)
+
+        return run
+    jit, formula = _compiler()
+    stamp = stamp_of(slope) + stamp_of(slope_by)
+    slope, slope_by = formula(slope), formula(slope_by)
+
+    @jit
+    def loop(z, y, e, dy, db, a, da):
+        stamp  # noqa: B018
+        db[:] = 0
+        da[:] = 0
+        for i in range(dy.shape[0]):
+            for j in range(dy.shape[1]):
+                h = (a[j],)
+                da[j] += dy[i, j] * slope_by(z[i, j], y[i, j], e[i, j], h)
+                dz = dy[i, j] * slope(z[i, j], y[i, j], e[i, j], h)
+                dy[i, j] = dz
+                db[j] += dz
+
+    return loop
+
+
+@cache
+def jitter(spread: Formula, slope: Formula) -> Callable[..., None]:
+    """(n, z): z += n spread(z), and n becomes 1 + n slope(z), the new z's derivative by the old; shapes (B, O)."""
+    if plain():
+
+        def run(n, z):
+            shift = n * spread(z)
+            n[:] = 1 + n * slope(z)
+            z += shift
+
+        return run
+    jit, formula = _compiler()
+    stamp = stamp_of(spread) + stamp_of(slope)
+    spread, slope = formula(spread), formula(slope)
+
+    @jit
+    def loop(n, z):
+        stamp  # noqa: B018
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                shift = n[i, j] * spread(z[i, j])
+                n[i, j] = 1 + n[i, j] * slope(z[i, j])
+                z[i, j] += shift
+
+    return loop
+
+
+@cache
 def add_bias() -> Callable[..., None]:
     """(z, b): z += b, shapes (B, O) and (O,)."""
     if plain():
@@ -272,28 +375,44 @@ def column_sums() -> Callable[..., None]:
 
 
 @cache
-def noise(mask: Formula, count: int) -> Callable[..., None]:
-    """(u, x, y, c): u becomes the mask of u, and y = x u; all of shape (B, O)."""
+def noise(mask: Formula, shift: Formula | None, count: int) -> Callable[..., None]:
+    """(u, x, y, c): y = x mask(u) + shift(u), and u becomes the mask; all of shape (B, O)."""
     if plain():
 
         def run(u, x, y, c):
+            added = 0 if shift is None else shift(u, tuple(c))
             u[:] = mask(u, tuple(c))
             np.multiply(x, u, out=y)
+            y += added
 
         return run
     jit, formula = _compiler()
     stamp, mask = stamp_of(mask), formula(mask)
+    if shift is None:
+
+        @jit
+        def loop(u, x, y, c):
+            stamp  # noqa: B018
+            h = fixed(c, count)
+            for i in range(y.shape[0]):
+                for j in range(y.shape[1]):
+                    u[i, j] = mask(u[i, j], h)
+                    y[i, j] = x[i, j] * u[i, j]
+
+        return loop
+    stamp, shift = stamp + stamp_of(shift), formula(shift)
 
     @jit
-    def loop(u, x, y, c):
+    def shifted(u, x, y, c):
         stamp  # noqa: B018
         h = fixed(c, count)
         for i in range(y.shape[0]):
             for j in range(y.shape[1]):
+                added = shift(u[i, j], h)
                 u[i, j] = mask(u[i, j], h)
-                y[i, j] = x[i, j] * u[i, j]
+                y[i, j] = x[i, j] * u[i, j] + added
 
-    return loop
+    return shifted
 
 
 @cache
@@ -384,16 +503,21 @@ def softmax_loss(value: Formula, slope: Formula) -> Callable[..., float]:
 
 
 @cache
-def normalize(standard: Formula, over: str) -> Callable[..., None]:
-    """(x, x̂, y, γ, β, mean, var, r, ε): y = γ x̂ + β; mean, var and r are of shape (O,) or (B,), x̂ may be x."""
-    axis = 0 if over == "batch" else 1
+def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None]:
+    """(x, x̂, y, γ, β, mean, var, r, ε): y = γ x̂ + β; x̂ may be x.
+
+    mean, var and r have the shape (O,), or (B G,) for G groups of features. Without `centred` the mean is 0 and the
+    variance the mean square.
+    """
     if plain():
 
         def run(x, x̂, y, γ, β, mean, var, r, eps):
-            np.mean(x, axis=axis, out=mean)
-            np.var(x, axis=axis, out=var)
+            part, axis = (x, 0) if over == "batch" else (x.reshape(len(mean), -1), 1)
+            mean[:] = np.mean(part, axis=axis) if centred else 0
+            var[:] = np.var(part, axis=axis) if centred else np.mean(np.square(part), axis=axis)
             r[:] = 1 / np.sqrt(var + eps)
-            x̂[:] = standard(x, *((mean, r) if axis == 0 else (mean[:, None], r[:, None])))
+            a, b = (mean, r) if axis == 0 else (mean[:, None], r[:, None])
+            x̂[:] = standard(part, a, b).reshape(x.shape)
             y[:] = γ * x̂ + β
 
         return run
@@ -429,18 +553,21 @@ def normalize(standard: Formula, over: str) -> Callable[..., None]:
     def rows(x, x̂, y, γ, β, mean, var, r, eps):
         stamp  # noqa: B018
         B, O = x.shape
-        for i in range(B):
-            total = x[i, 0]
-            for j in range(1, O):
-                total += x[i, j]
-            mean[i] = total / O
-            square = (x[i, 0] - mean[i]) * (x[i, 0] - mean[i])
-            for j in range(1, O):
-                square += (x[i, j] - mean[i]) * (x[i, j] - mean[i])
-            var[i] = square / O
-            r[i] = 1 / np.sqrt(var[i] + eps)
-            for j in range(O):
-                x̂[i, j] = standard(x[i, j], mean[i], r[i])
+        W = B * O // mean.size
+        for k in range(mean.size):
+            i, first = k * W // O, k * W % O
+            total = x[i, first] * 0
+            if centred:
+                for j in range(first, first + W):
+                    total += x[i, j]
+            mean[k] = total / W
+            square = x[i, first] * 0
+            for j in range(first, first + W):
+                square += (x[i, j] - mean[k]) * (x[i, j] - mean[k])
+            var[k] = square / W
+            r[k] = 1 / np.sqrt(var[k] + eps)
+            for j in range(first, first + W):
+                x̂[i, j] = standard(x[i, j], mean[k], r[k])
                 y[i, j] = γ[j] * x̂[i, j] + β[j]
 
     return rows
@@ -472,19 +599,19 @@ def normalize_given(standard: Formula) -> Callable[..., None]:
 def normalize_backward(backward: Formula, over: str) -> Callable[..., None]:
     """(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx): dy becomes dx; dγ and dβ are the gradients of γ and β.
 
-    mean_h and mean_hx are scratch of shape (O,) or (B,).
+    mean_h and mean_hx are scratch of r's shape, (O,) or (B G,).
     """
-    axis = 0 if over == "batch" else 1
     if plain():
 
         def run(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx):
             np.sum(dy * x̂, axis=0, out=dγ)
             np.sum(dy, axis=0, out=dβ)
             dy *= γ
-            np.mean(dy, axis=axis, out=mean_h)
-            np.mean(dy * x̂, axis=axis, out=mean_hx)
+            h, g, axis = (dy, x̂, 0) if over == "batch" else (*(a.reshape(len(r), -1) for a in (dy, x̂)), 1)
+            np.mean(h, axis=axis, out=mean_h)
+            np.mean(h * g, axis=axis, out=mean_hx)
             a, b, c = (mean_h, mean_hx, r) if axis == 0 else (mean_h[:, None], mean_hx[:, None], r[:, None])
-            dy[:] = backward(dy, a, x̂, b, c)
+            dy[:] = backward(h, a, g, b, c).reshape(dy.shape)
 
         return run
     jit, formula = _compiler()
@@ -514,20 +641,76 @@ def normalize_backward(backward: Formula, over: str) -> Callable[..., None]:
     def rows(x̂, dy, γ, r, dγ, dβ, mean_h, mean_hx):
         stamp  # noqa: B018
         B, O = dy.shape
+        W = B * O // r.size
         dγ[:] = 0
         dβ[:] = 0
-        for i in range(B):
-            a = dy[i, 0] * 0
-            b = dy[i, 0] * 0
-            for j in range(O):
+        for k in range(r.size):
+            i, first = k * W // O, k * W % O
+            a = dy[i, first] * 0
+            b = dy[i, first] * 0
+            for j in range(first, first + W):
                 dβ[j] += dy[i, j]
                 dγ[j] += dy[i, j] * x̂[i, j]
                 dy[i, j] *= γ[j]
                 a += dy[i, j]
                 b += dy[i, j] * x̂[i, j]
-            mean_h[i] = a / O
-            mean_hx[i] = b / O
-            for j in range(O):
-                dy[i, j] = backward(dy[i, j], mean_h[i], x̂[i, j], mean_hx[i], r[i])
+            mean_h[k] = a / W
+            mean_hx[k] = b / W
+            for j in range(first, first + W):
+                dy[i, j] = backward(dy[i, j], mean_h[k], x̂[i, j], mean_hx[k], r[k])
 
     return rows
+
+
+@cache
+def weights_of() -> Callable[..., None]:
+    """(v, g, W, r): W = g v r with r = 1/‖v‖ of each column, 0 where it is 0; shapes (I, O), (O,), (I, O), (O,)."""
+    if plain():
+
+        def run(v, g, W, r):
+            length = np.sqrt(np.sum(np.square(v), axis=0))
+            r[:] = np.where(length == 0, 0, 1 / np.where(length == 0, 1, length))
+            W[:] = v * (g * r)
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(v, g, W, r):
+        r[:] = 0
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                r[j] += v[i, j] * v[i, j]
+        for j in range(r.size):
+            if r[j] != 0:
+                r[j] = 1 / np.sqrt(r[j])
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                W[i, j] = v[i, j] * (g[j] * r[j])
+
+    return loop
+
+
+@cache
+def weights_backward() -> Callable[..., None]:
+    """(dW, v, g, r, dv, dg): dg = Σ dW v r and dv = g r (dW - dg v r), columns by themselves; dv may be dW."""
+    if plain():
+
+        def run(dW, v, g, r, dv, dg):
+            np.sum(dW * v * r, axis=0, out=dg)
+            dv[:] = g * r * (dW - dg * r * v)
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(dW, v, g, r, dv, dg):
+        dg[:] = 0
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                dg[j] += dW[i, j] * v[i, j] * r[j]
+        for i in range(v.shape[0]):
+            for j in range(v.shape[1]):
+                dv[i, j] = g[j] * r[j] * (dW[i, j] - dg[j] * r[j] * v[i, j])
+
+    return loop

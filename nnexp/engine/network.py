@@ -7,16 +7,38 @@ is x W + b.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from nnexp.components.activations import Activation
+from nnexp.components.activations import Activation, ElementwiseActivation, RowActivation
 from nnexp.components.initializers import Initializer
-from nnexp.components.normalizations import BatchNormalization, Normalization, StandardizingNormalization
-from nnexp.components.regularizers import Noise
-from nnexp.engine import loops
+from nnexp.components.normalizations import (
+    BatchNormalization,
+    NoNormalization,
+    Normalization,
+    StandardizingNormalization,
+    WeightNormalization,
+)
+from nnexp.components.regularizers import Activity, Noise
+from nnexp.engine.stages import (
+    ActivationStage,
+    ActivityStage,
+    BiasStage,
+    Buffers,
+    ForkStage,
+    JitterStage,
+    JoinStage,
+    LearnedActivationStage,
+    LinearStage,
+    NoiseStage,
+    NormalizationStage,
+    RowActivationStage,
+    RunningNormalizationStage,
+    WeightNormStage,
+)
 from nnexp.engine.streams import stream
 
 
@@ -45,81 +67,81 @@ class Layer:
     name: str
     inputs: int
     outputs: int
-    activation: Activation | None
-    normalization: StandardizingNormalization | None
-    noises: tuple[Noise, ...]
+    activation: Activation | None = None
+    normalization: Normalization = field(default_factory=NoNormalization)
+    noises: tuple[Noise, ...] = ()
+    activities: tuple[Activity, ...] = ()
+
+    @property
+    def mapped(self) -> int:
+        """The width of the linear map's outputs: several pre-activations a unit where the activation wants them."""
+        return self.outputs * (self.activation.inputs_per_unit if self.activation is not None else 1)
+
+    @property
+    def norm(self) -> StandardizingNormalization | None:
+        """The normalization, where it is a layer of its own."""
+        return self.normalization if isinstance(self.normalization, StandardizingNormalization) else None
+
+    @property
+    def normalized(self) -> int:
+        """How many features that layer has."""
+        return self.mapped if self.norm is not None and self.norm.where == "before" else self.outputs
+
+    @property
+    def has_gain(self) -> bool:
+        """Whether the weights are a direction, with a length of its own for each unit."""
+        return isinstance(self.normalization, WeightNormalization)
 
     @property
     def has_bias(self) -> bool:
         """Batch normalization right behind the linear map would take a bias away again."""
-        norm = self.normalization
-        return not (norm is not None and norm.over == "batch" and norm.where == "before")
+        return not (self.norm is not None and self.norm.over == "batch" and self.norm.where == "before")
 
     def parameters(self) -> list[Parameter]:
-        """Weight, bias, γ and β, without their offsets."""
-        wide = (self.outputs,)
-        found = [Parameter(f"{self.name}.weight", (self.inputs, self.outputs), True)]
+        """Weight, bias, the gain, γ and β, and what the activation learns, without their offsets."""
+        found = [Parameter(f"{self.name}.weight", (self.inputs, self.mapped), True)]
         if self.has_bias:
-            found.append(Parameter(f"{self.name}.bias", wide, False))
-        if self.normalization is not None:
-            found += [
-                Parameter(f"{self.name}.gamma", wide, False),
-                Parameter(f"{self.name}.beta", wide, False),
-            ]
+            found.append(Parameter(f"{self.name}.bias", (self.mapped,), False))
+        if self.has_gain:
+            found.append(Parameter(f"{self.name}.gain", (self.mapped,), False))
+        if self.norm is not None:
+            found.append(Parameter(f"{self.name}.gamma", (self.normalized,), False))
+            if self.norm.centred:
+                found.append(Parameter(f"{self.name}.beta", (self.normalized,), False))
+        if self.activation is not None and self.activation.learned is not None:
+            count = self.mapped if self.activation.learned == "unit" else 1
+            found.append(Parameter(f"{self.name}.activation", (count,), False))
         return found
 
 
-class Buffers:
-    """Arrays of B rows, handed out in order. A pass with fewer rows gets the first rows of the same arrays."""
-
-    def __init__(self, dtype: np.dtype):
-        self.dtype = dtype
-        self.arrays: list[np.ndarray] = []
-        self.rows = 0
-        self.next = 0
-
-    def rewind(self, rows: int) -> None:
-        """Start again for a pass of `rows` rows; more rows than before throw the old arrays away."""
-        if rows > self.rows:
-            self.rows, self.arrays = rows, []
-        self.next = 0
-        self._wanted = rows
-
-    def take(self, width: int) -> np.ndarray:
-        """The next array, shape (rows, width)."""
-        if self.next == len(self.arrays):
-            self.arrays.append(np.empty((self.rows, width), self.dtype))
-        array = self.arrays[self.next]
-        assert array.shape[1] == width
-        self.next += 1
-        return array[: self._wanted]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.arrays)
-
-
 class Network:
-    """Parameters, gradients and running statistics, each one vector, with named views; and passes over them."""
+    """Parameters, gradients and running statistics, each one vector, with named views; and passes over them.
+
+    `activation` is one for all hidden layers, or one for each; `shortcut` the number of hidden layers that a shortcut
+    skips, None for no shortcuts.
+    """
 
     def __init__(
         self,
         inputs: int,
         widths: Sequence[int],
         outputs: int,
-        activation: Activation,
+        activation: Activation | Sequence[Activation],
         normalization: Normalization,
         noises: Sequence[Noise],
         dtype: np.dtype,
         noise_rng: np.random.Generator | None = None,
+        shortcut: int | None = None,
+        activities: Sequence[Activity] = (),
     ):
         self.inputs, self.outputs, self.dtype = inputs, outputs, dtype
-        self.noise_rng = noise_rng
-        norm = normalization if isinstance(normalization, StandardizingNormalization) else None
+        self.noise_rng, self.shortcut = noise_rng, shortcut
+        each = [activation] * len(widths) if isinstance(activation, Activation) else list(activation)
         sizes = (inputs, *widths, outputs)
         self.layers = [
-            Layer(f"hidden{i + 1}", sizes[i], sizes[i + 1], activation, norm, tuple(noises)) for i in range(len(widths))
-        ] + [Layer("output", sizes[-2], outputs, None, None, ())]
+            Layer(f"hidden{i}", *ends, f, normalization, tuple(noises), tuple(activities))
+            for i, (ends, f) in enumerate(zip(pairwise(sizes[:-1]), each, strict=True), 1)
+        ] + [Layer("output", sizes[-2], outputs)]
         self.parameters = _laid_out([p for layer in self.layers for p in layer.parameters()])
         self.size = sum(p.size for p in self.parameters)
         self.weights = sum(p.size for p in self.parameters if p.is_weight)
@@ -129,40 +151,62 @@ class Network:
         self.gradient = {p.name: p.view(self.g) for p in self.parameters}
         self.running: dict[str, np.ndarray] = {}
         for layer in self.layers:
-            if isinstance(layer.normalization, BatchNormalization):
-                self.running[f"{layer.name}.mean"] = np.zeros(layer.outputs, dtype)
-                self.running[f"{layer.name}.var"] = np.ones(layer.outputs, dtype)
+            if isinstance(layer.norm, BatchNormalization):
+                self.running[f"{layer.name}.mean"] = np.zeros(layer.normalized, dtype)
+                self.running[f"{layer.name}.var"] = np.ones(layer.normalized, dtype)
         self._buffers = {True: Buffers(dtype), False: Buffers(dtype)}
         self._passes: dict[tuple[int, bool], Pass] = {}
 
+    @property
+    def joins(self) -> list[str]:
+        """The names of the layers at whose end a shortcut ends."""
+        every, hidden = self.shortcut, [layer.name for layer in self.layers[:-1]]
+        return hidden[every::every] if every is not None else []
+
+    @property
+    def rows_by_themselves(self) -> bool:
+        """Whether in evaluation an example's outputs do not depend on the others that are evaluated with it."""
+        norms = [layer.norm for layer in self.layers]
+        return not any(isinstance(norm, BatchNormalization) and norm.evaluate == "batch" for norm in norms)
+
     def initialize(self, initializer: Initializer, seed: int, x: np.ndarray) -> None:
-        """Draw all weights and biases from the seed's `init` stream, layer by layer; γ 1, β 0.
+        """Draw all weights and biases from the seed's `init` stream, layer by layer; γ 1, β 0, the gain that changes
+        nothing.
 
         x are training examples (B, I), for initializers that look at them.
         """
         rng = stream(seed, "init")
         for layer in self.layers:
-            self.value[f"{layer.name}.weight"][:] = initializer.draw(rng, layer.inputs, layer.outputs)
-            bias = initializer.draw_bias(rng, layer.inputs, layer.outputs)  # also without one: the next weights stay
+            self.value[f"{layer.name}.weight"][:] = initializer.draw(rng, layer.inputs, layer.mapped)
+            bias = initializer.draw_bias(rng, layer.inputs, layer.mapped)  # also without one: the next weights stay
             if layer.has_bias:
                 self.value[f"{layer.name}.bias"][:] = bias
-            if layer.normalization is not None:
+            if layer.norm is not None:
                 self.value[f"{layer.name}.gamma"][:] = 1
-                self.value[f"{layer.name}.beta"][:] = 0
+            f = layer.activation
+            if isinstance(f, ElementwiseActivation) and f.learned is not None:
+                self.value[f"{layer.name}.activation"][:] = f.coefficients()[0]
+            self._take_length(layer)
         if initializer.output_bias is not None:
             self.value["output.bias"][:] = initializer.output_bias
         if initializer.to_unit_variance:
             self._to_unit_variance(x)
 
+    def _take_length(self, layer: Layer) -> None:
+        if layer.has_gain:
+            v = self.value[f"{layer.name}.weight"]
+            self.value[f"{layer.name}.gain"][:] = np.sqrt(np.sum(np.square(v), axis=0))
+
     def _to_unit_variance(self, x: np.ndarray) -> None:
         """Divide each layer's weights by the standard deviation of its outputs without bias, layer after layer."""
         passed = self.over(len(x), training=False)
-        for layer, stage in zip(self.layers, [s for s in passed.stages if isinstance(s, LinearStage)], strict=True):
+        linear = [s for s in passed.stages if isinstance(s, LinearStage | WeightNormStage)]
+        for layer, stage in zip(self.layers, linear, strict=True):
             passed.forward(x)
-            W = self.value[f"{layer.name}.weight"]
-            std = float(np.std(np.dot(stage.x, W), dtype=np.float64))
+            std = float(np.std(np.dot(stage.x, stage.W), dtype=np.float64))
             if std > 0:
-                W /= std
+                self.value[f"{layer.name}.weight"] /= std
+                self._take_length(layer)
 
     def over(self, rows: int, training: bool) -> Pass:
         """The pass for batches of `rows` examples. Ask for the largest shape first: smaller ones share its memory."""
@@ -191,51 +235,98 @@ class Pass:
     """Forward and backward for one batch shape."""
 
     def __init__(self, network: Network, rows: int, training: bool, buffers: Buffers):
-        self.rows = rows
+        self.rows, self.network, self.training, self.buffers = rows, network, training, buffers
         self.stages: list[Any] = []
+        joins, fork = list(network.joins), None
         for number, layer in enumerate(network.layers):
-            self._build(network, layer, buffers, training, first=number == 0)
+            y = self._build(layer, first=number == 0)
+            if fork is not None and layer.name in joins:
+                join = JoinStage(fork, y, buffers)
+                self.stages.append(join)
+                y = join.y
+                joins.remove(layer.name)
+            if joins and (number == 0 or layer.name in network.joins):
+                fork = ForkStage(y, buffers)
+                self.stages.append(fork)
 
-    def _build(self, network: Network, layer: Layer, buffers: Buffers, training: bool, first: bool) -> None:
-        value, gradient, name, norm = network.value, network.gradient, layer.name, layer.normalization
-        bias = (value[f"{name}.bias"], gradient[f"{name}.bias"]) if layer.has_bias else None
-        z = buffers.take(layer.outputs)
-        back = None if first or not training else buffers.take(layer.inputs)
-        self.stages.append(LinearStage(value[f"{name}.weight"], gradient[f"{name}.weight"], z, back))
+    def _build(self, layer: Layer, first: bool) -> np.ndarray:
+        """Append the stages of a layer. Returns the array that its last stage hands on."""
+        value, gradient, buffers = self.network.value, self.network.gradient, self.buffers
+        name, norm, f = layer.name, layer.norm, layer.activation
+        weight, bias = f"{name}.weight", None
+        if layer.has_bias:
+            bias = (value[f"{name}.bias"], gradient[f"{name}.bias"])
+        z = buffers.take(layer.mapped)
+        back = None if first or not self.training else buffers.take(layer.inputs)
+        if layer.has_gain:
+            gain = f"{name}.gain"
+            parts = (value[weight], value[gain], gradient[weight], gradient[gain])
+            self.stages.append(WeightNormStage(*parts, z, back))
+        else:
+            self.stages.append(LinearStage(value[weight], gradient[weight], z, back))
         if norm is not None and norm.where == "before":
             if bias is not None:
                 self.stages.append(BiasStage(z, *bias))
-            z, bias = self._normalize(network, layer, z, buffers, training), None
-        if layer.activation is None:
+            z, bias = self._normalize(layer, z), None
+        if f is None:
             assert bias is not None
             self.stages.append(BiasStage(z, *bias))
-            return
-        stage = ActivationStage(layer.activation, z, bias, buffers)
-        self.stages.append(stage)
-        y = stage.y
+            return z
+        y = self._activate(layer, f, z, bias)
+        for activity in layer.activities if self.training else ():
+            self.stages.append(ActivityStage(activity, y))
         if norm is not None and norm.where == "after":
-            y = self._normalize(network, layer, y, buffers, training)
-        if training:
-            for noise in layer.noises:
-                assert network.noise_rng is not None
-                noisy = NoiseStage(noise, y, buffers, network.noise_rng)
-                self.stages.append(noisy)
-                y = noisy.y
+            y = self._normalize(layer, y)
+        for noise in layer.noises if self.training else ():
+            assert self.network.noise_rng is not None
+            noisy = NoiseStage(noise, y, buffers, self.network.noise_rng)
+            self.stages.append(noisy)
+            y = noisy.y
+        return y
 
-    def _normalize(self, network: Network, layer: Layer, x: np.ndarray, buffers: Buffers, training: bool) -> np.ndarray:
-        norm = layer.normalization
+    def _activate(
+        self, layer: Layer, f: Activation, z: np.ndarray, bias: tuple[np.ndarray, np.ndarray] | None
+    ) -> np.ndarray:
+        stage: ActivationStage | LearnedActivationStage | RowActivationStage
+        if isinstance(f, RowActivation):
+            if bias is not None:
+                self.stages.append(BiasStage(z, *bias))
+            stage = RowActivationStage(f, z, self.buffers)
+        else:
+            assert isinstance(f, ElementwiseActivation)
+            if self.training and type(f).spread is not None:
+                if bias is not None:
+                    self.stages.append(BiasStage(z, *bias))
+                assert self.network.noise_rng is not None
+                self.stages.append(JitterStage(f, z, self.buffers, self.network.noise_rng))
+                bias = None
+            if f.learned is None:
+                stage = ActivationStage(f, z, bias, self.buffers)
+            else:
+                key = f"{layer.name}.activation"
+                learned = (self.network.value[key], self.network.gradient[key])
+                stage = LearnedActivationStage(f, z, bias, learned, self.buffers)
+        self.stages.append(stage)
+        return stage.y
+
+    def _normalize(self, layer: Layer, x: np.ndarray) -> np.ndarray:
+        network, norm, name = self.network, layer.norm, layer.name
         assert norm is not None
-        y = buffers.take(layer.outputs)
-        γ, β = (network.value[f"{layer.name}.{name}"] for name in ("gamma", "beta"))
-        gγ, gβ = (network.gradient[f"{layer.name}.{name}"] for name in ("gamma", "beta"))
+        y = self.buffers.take(layer.normalized)
+        γ, gγ = network.value[f"{name}.gamma"], network.gradient[f"{name}.gamma"]
+        β, gβ = np.zeros_like(γ), np.zeros_like(γ)
+        if norm.centred:
+            β, gβ = network.value[f"{name}.beta"], network.gradient[f"{name}.beta"]
         running = None
         if isinstance(norm, BatchNormalization):
-            running = (network.running[f"{layer.name}.mean"], network.running[f"{layer.name}.var"])
-        if running is not None and not training:
-            self.stages.append(RunningNormalizationStage(norm, x, y, γ, β, running))
-        else:
-            x̂ = x if norm.where == "before" else buffers.take(layer.outputs)
-            self.stages.append(NormalizationStage(norm, x, x̂, y, γ, β, gγ, gβ, running))
+            running = (network.running[f"{name}.mean"], network.running[f"{name}.var"])
+            if not self.training:
+                if norm.evaluate == "running":
+                    self.stages.append(RunningNormalizationStage(norm, x, y, γ, β, running))
+                    return y
+                running = None
+        x̂ = x if norm.where == "before" else self.buffers.take(layer.normalized)
+        self.stages.append(NormalizationStage(norm, x, x̂, y, γ, β, gγ, gβ, running))
         return y
 
     def forward(self, x: np.ndarray) -> np.ndarray:
@@ -248,158 +339,3 @@ class Pass:
         """Fill the network's gradient from d = dloss/dz (B, O), which is overwritten."""
         for stage in reversed(self.stages):
             d = stage.backward(d)
-
-
-class LinearStage:
-    """z = x W;  dW = xᵀ dz,  dx = dz Wᵀ (not for the first layer: nobody needs it)."""
-
-    def __init__(self, W: np.ndarray, gW: np.ndarray, z: np.ndarray, dx: np.ndarray | None):
-        self.W, self.gW, self.z, self.dx, self.WT = W, gW, z, dx, W.T
-        self.x = z
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.x = x
-        return np.dot(x, self.W, out=self.z)
-
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        np.dot(self.x.T, dz, out=self.gW)
-        if self.dx is None:
-            return dz
-        return np.dot(dz, self.WT, out=self.dx)
-
-
-class BiasStage:
-    """z = z + b;  db = Σ_B dz."""
-
-    def __init__(self, z: np.ndarray, b: np.ndarray, gb: np.ndarray):
-        self.z, self.b, self.gb = z, b, gb
-        self.add, self.sum = loops.add_bias(), loops.column_sums()
-
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.add(z, self.b)
-        return z
-
-    def backward(self, d: np.ndarray) -> np.ndarray:
-        self.sum(d, self.gb)
-        return d
-
-
-class ActivationStage:
-    """y = f(z + b);  dz = f'(z + b) dy,  db = Σ_B dz."""
-
-    def __init__(self, f: Activation, z: np.ndarray, bias: tuple[np.ndarray, np.ndarray] | None, buffers: Buffers):
-        width = z.shape[1]
-        self.f, self.z = f, z
-        self.b = None if bias is None else bias[0]
-        self.gb = np.empty(width, z.dtype) if bias is None else bias[1]
-        coefficients = f.coefficients()
-        self.c = np.array(coefficients or (0.0,), z.dtype)
-        self.e = buffers.take(width) if f.transcends else z
-        overwrites = "z" not in f.slope_reads
-        if type(f).value is None:
-            self.y = self.e = z if overwrites else self.e
-        else:
-            self.y = z if overwrites else buffers.take(width)
-        n = len(coefficients)
-        value = type(f).value
-        self.apply = None if value is None else loops.apply(value, n)
-        self.apply_biased = None if value is None or f.transcends else loops.apply_biased(value, n)
-        self.back = loops.apply_backward(type(f).slope, n)
-        self.add = loops.add_bias()
-
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        if self.b is not None:
-            if self.apply_biased is not None:
-                self.apply_biased(self.z, self.b, self.y, self.c)
-                return self.y
-            self.add(self.z, self.b)
-        if self.f.transcends:
-            self.f.transcend(self.z, self.e)
-        if self.apply is not None:
-            self.apply(self.z, self.e, self.y, self.c)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.back(self.z, self.y, self.e, dy, self.gb, self.c)
-        return dy
-
-
-class NormalizationStage:
-    """y = γ x̂ + β with statistics of this batch or example; batch normalization also keeps running ones."""
-
-    def __init__(
-        self,
-        norm: StandardizingNormalization,
-        x: np.ndarray,
-        x̂: np.ndarray,
-        y: np.ndarray,
-        γ: np.ndarray,
-        β: np.ndarray,
-        gγ: np.ndarray,
-        gβ: np.ndarray,
-        running: tuple[np.ndarray, np.ndarray] | None,
-    ):
-        self.x, self.x̂, self.y, self.running = x, x̂, y, running
-        self.γ, self.β, self.gγ, self.gβ = γ, β, gγ, gβ
-        self.ε = x.dtype.type(norm.eps)
-        self.momentum = norm.momentum if isinstance(norm, BatchNormalization) else 0.0
-        count = x.shape[1] if norm.over == "batch" else x.shape[0]
-        self.mean, self.var, self.r, self.mean_h, self.mean_hx = (np.empty(count, x.dtype) for _ in range(5))
-        self.normalize = loops.normalize(type(norm).standard, norm.over)
-        self.back = loops.normalize_backward(type(norm).backward, norm.over)
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.normalize(self.x, self.x̂, self.y, self.γ, self.β, self.mean, self.var, self.r, self.ε)
-        if self.running is not None:
-            mean, var = self.running
-            B = len(self.x)
-            mean += self.momentum * (self.mean - mean)
-            var += self.momentum * (self.var * (B / (B - 1)) - var)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.back(self.x̂, dy, self.γ, self.r, self.gγ, self.gβ, self.mean_h, self.mean_hx)
-        return dy
-
-
-class RunningNormalizationStage:
-    """y = γ x̂ + β with the running statistics of training: batch normalization in evaluation."""
-
-    def __init__(
-        self,
-        norm: StandardizingNormalization,
-        x: np.ndarray,
-        y: np.ndarray,
-        γ: np.ndarray,
-        β: np.ndarray,
-        running: tuple[np.ndarray, np.ndarray],
-    ):
-        self.x, self.y, self.γ, self.β, self.running = x, y, γ, β, running
-        self.ε = norm.eps
-        self.normalize = loops.normalize_given(type(norm).standard)
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        mean, var = self.running
-        r = (1 / np.sqrt(var + self.ε)).astype(self.x.dtype)
-        self.normalize(self.x, self.y, self.γ, self.β, mean, r)
-        return self.y
-
-
-class NoiseStage:
-    """y = x mask, with a mask drawn anew for each batch;  dx = dy mask."""
-
-    def __init__(self, noise: Noise, x: np.ndarray, buffers: Buffers, rng: np.random.Generator):
-        self.x, self.rng = x, rng
-        self.u, self.y = buffers.take(x.shape[1]), buffers.take(x.shape[1])
-        coefficients = noise.coefficients()
-        self.c = np.array(coefficients, x.dtype)
-        self.mask = loops.noise(type(noise).mask, len(coefficients))
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.rng.random(out=self.u, dtype=self.u.dtype)
-        self.mask(self.u, self.x, self.y, self.c)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        np.multiply(dy, self.u, out=dy)
-        return dy

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from nnexp.components.activations import Activation
 from nnexp.components.metrics import metrics_for
-from nnexp.components.normalizations import StandardizingNormalization
-from nnexp.components.regularizers import Noise, Penalty
+from nnexp.components.normalizations import StandardizingNormalization, WeightNormalization
+from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
@@ -72,6 +73,8 @@ class Experiment:
         self.metrics = metrics_for(data.task)
         self.penalties = [r for r in config.regularization if isinstance(r, Penalty)]
         self.noises = [r for r in config.regularization if isinstance(r, Noise)]
+        self.activities = [r for r in config.regularization if isinstance(r, Activity)]
+        self.constraints = [r for r in config.regularization if isinstance(r, Constraint)]
         misfits = list(self._misfits())
         if misfits:
             raise Unfit(misfits)
@@ -114,6 +117,7 @@ class Experiment:
         except Misfit as misfit:
             yield misfit
         norm = config.normalization
+        yield from self._misfits_of_layers()
         if rows and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
             if rows == 1:
                 yield Misfit("normalization", "batch normalization needs batches of at least 2 examples; use layer")
@@ -139,21 +143,61 @@ class Experiment:
                 f"'{stop.metric}' is not logged, for {why}; set stop.metric to one of {', '.join(known)}",
             )
 
+    def _misfits_of_layers(self) -> Iterator[Misfit]:
+        config, widths = self.config, self.config.architecture.widths()
+        norm, activations = config.normalization, config.activation
+        if isinstance(activations, Activation):
+            activations = (activations,) * len(widths)
+        elif len(activations) != len(widths):
+            yield Misfit(
+                "activation",
+                f"{_counted(len(activations), 'activation')} for {_counted(len(widths), 'hidden layer')}; give one "
+                "for all of them, or a list with one for each; several to compare are for 'nnexp sweep'",
+            )
+            return
+        if isinstance(norm, StandardizingNormalization):
+            for width, f in zip(widths, activations, strict=True):
+                try:
+                    norm.groups_of(width * (f.inputs_per_unit if norm.where == "before" else 1))
+                except Misfit as misfit:
+                    yield misfit
+                    break
+        if isinstance(norm, WeightNormalization) and self.constraints:
+            yield Misfit(
+                "regularization",
+                f"{self.constraints[0].label()} limits the weights' length, which weight normalization makes a "
+                "parameter of its own; leave one of them out",
+            )
+
     def network(self, rng: np.random.Generator) -> Network:
         """The network, not yet initialized; noise draws from `rng`."""
+        config = self.config
+        return self._network(self.data.train.x.shape[1], config.architecture.widths(), config.activation, rng)
+
+    def _network(
+        self,
+        inputs: int,
+        widths: Sequence[int],
+        activation: Activation | Sequence[Activation],
+        rng: np.random.Generator,
+    ) -> Network:
+        config = self.config
         return Network(
-            self.data.train.x.shape[1],
-            self.config.architecture.widths(),
+            inputs,
+            widths,
             self.loss.outputs(self.n_classes),
-            self.config.activation,
-            self.config.normalization,
+            activation,
+            config.normalization,
             self.noises,
-            np.dtype(self.config.precision),
+            np.dtype(config.precision),
             rng,
+            config.architecture.shortcut,
+            self.activities,
         )
 
     def learner(self, network: Network) -> Learner:
-        return Learner(network, self.loss, self.config.optimizer, self.penalties, self.config.clip)
+        config = self.config
+        return Learner(network, self.loss, config.optimizer, self.penalties, config.clip, self.constraints)
 
     def encoded(self, t: np.ndarray) -> np.ndarray:
         """Targets as the loss wants them."""
@@ -162,17 +206,23 @@ class Experiment:
         return self.loss.encode(t, self.n_classes, np.dtype(self.config.precision))
 
     def rehearse(self) -> None:
-        """Load or compile every loop that this experiment needs, by one step of a network with one unit a layer."""
+        """Load or compile every loop that this experiment needs, by one step of a network with few units a layer."""
         config = self.config
         dtype = np.dtype(config.precision)
-        outputs = self.loss.outputs(self.n_classes)
-        widths = (1,) * min(len(config.architecture.widths()), 2)
-        rng = np.random.default_rng(0)
-        net = Network(1, widths, outputs, config.activation, config.normalization, self.noises, dtype, rng)
+        width = getattr(config.normalization, "groups", 1)
+        if isinstance(config.activation, Activation):
+            each = (config.activation,) * min(len(config.architecture.widths()), 2)
+        else:
+            each = tuple(dict.fromkeys(config.activation))
+        net = self._network(1, (width,) * len(each), each, np.random.default_rng(0))
         learner = self.learner(net)
         x, t = np.zeros((2, 1), dtype), self.encoded(self.data.train.t[:2])
         learner.step(x, t, 0.0)
         learner.outputs(x)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 class Unfit(Exception):

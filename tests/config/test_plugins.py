@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from nnexp.components.activations import Activation
+from nnexp.components.activations import ElementwiseActivation
 from nnexp.components.base import Positive, select
 from nnexp.components.losses import ElementwiseLoss
 from nnexp.components.optimizers import Optimizer
@@ -38,7 +38,7 @@ class Halved(Optimizer):
         return θ - η * g
 
 
-class Steep(Activation):
+class Steep(ElementwiseActivation):
     """Relu with a slope of two."""
 
     name: Literal["steep"] = "steep"

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.components.activations import Activation
+from nnexp.components.activations import Activation, ElementwiseActivation
 from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
 from nnexp.components.normalizations import Normalization, StandardizingNormalization
 from nnexp.components.optimizers import Optimizer
-from nnexp.components.regularizers import Noise, Penalty, Regularizer
+from nnexp.components.regularizers import Activity, Noise, Penalty, Regularizer
 from nnexp.engine import loops
 from tests.forms import BUILDERS, built
 from tests.variants import described, variants
 
 B, O = 7, 5
+WIDE = 12
+"""Features that can be cut into groups."""
 Case = tuple[str, tuple[Any, ...], tuple[Any, ...]]
 """What it is a case of, the formulas, and the arrays that the loop is called with."""
 
@@ -60,17 +62,31 @@ def penalties(s: Source) -> Iterator[Case]:
         if isinstance(one, Penalty):
             w = s.normal(B * O)
             w[3] = 0
-            yield described(one), (type(one).slope,), (w, s.normal(B * O), s.c(0.3))
+            c = one.coefficients()
+            yield described(one), (type(one).slope, len(c)), (w, s.normal(B * O), s.c(*c))
+
+
+def activities(s: Source) -> Iterator[Case]:
+    for one in variants(Regularizer):
+        if isinstance(one, Activity):
+            a = s.normal(B, O)
+            a[0, 0] = 0
+            yield described(one), (one.slopes()[one.kind],), (a, s.normal(B, O), s.c(0.3))
 
 
 def noises(s: Source) -> Iterator[Case]:
     for one in variants(Regularizer):
         if isinstance(one, Noise):
             c, u = one.coefficients(), s.rng.random((B, O), s.dtype)
-            yield described(one), (type(one).mask, len(c)), (u, s.normal(B, O), s.empty(B, O), s.c(*c))
+            formulas = (type(one).mask, type(one).shift, len(c))
+            yield described(one), formulas, (u, s.normal(B, O), s.empty(B, O), s.c(*c))
 
 
-def activation_arrays(one: Activation, s: Source) -> tuple[np.ndarray, ...]:
+def elementwise() -> Iterator[ElementwiseActivation]:
+    yield from (one for one in variants(Activation) if isinstance(one, ElementwiseActivation))
+
+
+def activation_arrays(one: ElementwiseActivation, s: Source) -> tuple[np.ndarray, ...]:
     """z, y and e as they are before the backward pass; z is no more where the slope does not read it."""
     z, c = s.normal(B, O), one.coefficients()
     z[0, 0] = 0
@@ -82,7 +98,7 @@ def activation_arrays(one: Activation, s: Source) -> tuple[np.ndarray, ...]:
 
 
 def applied(s: Source) -> Iterator[Case]:
-    for one in variants(Activation):
+    for one in elementwise():
         if type(one).value is not None:
             z, _, e = activation_arrays(one, s)
             c = one.coefficients()
@@ -90,7 +106,7 @@ def applied(s: Source) -> Iterator[Case]:
 
 
 def applied_with_bias(s: Source) -> Iterator[Case]:
-    for one in variants(Activation):
+    for one in elementwise():
         if type(one).value is not None and not one.transcends:
             c = one.coefficients()
             arrays = (s.normal(B, O), s.normal(O), s.empty(B, O), s.c(*c))
@@ -98,11 +114,42 @@ def applied_with_bias(s: Source) -> Iterator[Case]:
 
 
 def applied_backward(s: Source) -> Iterator[Case]:
-    for one in variants(Activation):
+    for one in elementwise():
         z, y, e = activation_arrays(one, s)
         c = one.coefficients()
         arrays = (z, y, e, s.normal(B, O), s.empty(O), s.c(*c))
         yield described(one), (type(one).slope, len(c)), arrays
+
+
+def applied_learned(s: Source) -> Iterator[Case]:
+    for one in elementwise():
+        if one.learned is not None:
+            z, _, e = activation_arrays(one, s)
+            yield described(one), (type(one).value,), (z, e, s.empty(B, O), s.positive(O))
+
+
+def applied_learned_backward(s: Source) -> Iterator[Case]:
+    for one in elementwise():
+        if one.learned is not None:
+            z, y, e = activation_arrays(one, s)
+            arrays = (z, y, e, s.normal(B, O), s.empty(O), s.positive(O), s.empty(O))
+            yield described(one), (type(one).slope, type(one).slope_by), arrays
+
+
+def jittered(s: Source) -> Iterator[Case]:
+    for one in elementwise():
+        if type(one).spread is not None:
+            yield described(one), (type(one).spread, type(one).spread_slope), (s.normal(B, O), s.normal(B, O))
+
+
+def composed(s: Source) -> Iterator[Case]:
+    v = s.normal(B, O)
+    v[:, 0] = 0
+    yield "", (), (v, s.normal(O), s.empty(B, O), s.empty(O))
+
+
+def composed_backward(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(B, O), s.normal(B, O), s.normal(O), s.positive(O), s.empty(B, O), s.empty(O))
 
 
 def biases(s: Source) -> Iterator[Case]:
@@ -140,10 +187,10 @@ def standardizing() -> Iterator[StandardizingNormalization]:
 
 def normalized(s: Source) -> Iterator[Case]:
     for one in standardizing():
-        n = O if one.over == "batch" else B
-        arrays = [s.normal(B, O), s.empty(B, O), s.empty(B, O), s.positive(O), s.normal(O)]
+        n = WIDE if one.over == "batch" else B * one.groups_of(WIDE)
+        arrays = [s.normal(B, WIDE), s.empty(B, WIDE), s.empty(B, WIDE), s.positive(WIDE), s.normal(WIDE)]
         statistics = [s.empty(n), s.empty(n), s.empty(n), s.dtype.type(one.eps)]
-        yield described(one), (type(one).standard, one.over), (*arrays, *statistics)
+        yield described(one), (type(one).standard, one.over, one.centred), (*arrays, *statistics)
 
 
 def normalized_with_given(s: Source) -> Iterator[Case]:
@@ -154,19 +201,25 @@ def normalized_with_given(s: Source) -> Iterator[Case]:
 
 def normalized_backward(s: Source) -> Iterator[Case]:
     for one in standardizing():
-        n = O if one.over == "batch" else B
-        arrays = [s.normal(B, O), s.normal(B, O), s.positive(O), s.positive(n)]
-        scratch = [s.empty(O), s.empty(O), s.empty(n), s.empty(n)]
+        n = WIDE if one.over == "batch" else B * one.groups_of(WIDE)
+        arrays = [s.normal(B, WIDE), s.normal(B, WIDE), s.positive(WIDE), s.positive(n)]
+        scratch = [s.empty(WIDE), s.empty(WIDE), s.empty(n), s.empty(n)]
         yield described(one), (type(one).backward, one.over), (*arrays, *scratch)
 
 
 CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
     "update": optimizers,
     "penalty": penalties,
+    "activity": activities,
     "noise": noises,
     "apply": applied,
     "apply_biased": applied_with_bias,
     "apply_backward": applied_backward,
+    "apply_learned": applied_learned,
+    "apply_learned_backward": applied_learned_backward,
+    "jitter": jittered,
+    "weights_of": composed,
+    "weights_backward": composed_backward,
     "add_bias": biases,
     "column_sums": sums,
     "elementwise_loss": elementwise_losses,

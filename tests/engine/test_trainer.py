@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.components.activations import Activation
+from nnexp.components.activations import Activation, ElementwiseActivation
 from nnexp.components.base import members
 from nnexp.components.losses import Loss, Mse
 from nnexp.components.normalizations import Normalization
@@ -185,14 +185,14 @@ def test_batch_loss_is_the_mean_over_the_examples() -> None:
         assert row["batch_loss"] == pytest.approx(row["train_loss"], rel=1e-12)
 
 
-@pytest.mark.parametrize("activation", variants(Activation), ids=described)
-@each("normalization", Normalization)
-def test_divergence_is_an_outcome(activation: Activation, normalization: Normalization) -> None:
+@each_member("f", Activation)
+@each_member("norm", Normalization)
+def test_divergence_is_an_outcome(f: type[Activation], norm: type[Normalization]) -> None:
     one = trainer(
         optimizer={"name": "sgd", "lr": 1e30},
         loss="mse",
-        activation=activation.model_dump(),
-        normalization=normalization.model_dump(),
+        activation=f.label(),
+        normalization=norm.label(),
     )
     found = rows(one)
     assert one.outcome is not None
@@ -332,7 +332,7 @@ def test_a_penalty_is_not_in_the_reported_loss() -> None:
 
 
 @pytest.mark.parametrize("normalization", ["none", "batch", "layer"])
-@each_member("cls", Activation)
+@each_member("cls", ElementwiseActivation)
 def test_steps_allocate_nothing_large(cls: type[Activation], normalization: str) -> None:
     one = trainer(
         dataset={"name": "digits", "validation": 0.0, "test": 0.5},

@@ -245,6 +245,15 @@ PENALTIES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"name": "l2", "strength": 2.0}, {"name": "adam", "lr": 0.05}, "torch.optim.Adam(groups, lr=0.05)"),
     ({"name": "l1", "strength": 0.1}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
     ({"name": "l1", "strength": 0.01}, {"name": "adam", "lr": 0.01}, "torch.optim.Adam(groups, lr=0.01)"),
+    ({"name": "elastic", "strength": 0.1}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    (
+        {"name": "elastic", "strength": 0.02, "share": 0.2},
+        {"name": "adam", "lr": 0.01},
+        "torch.optim.Adam(groups, lr=0.01)",
+    ),
+    ({"name": "l2", "strength": 0.1, "on": "all"}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    ({"name": "l1", "strength": 0.1, "on": "all"}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
+    ({"name": "elastic", "strength": 0.1, "on": "all"}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
 ]
 
 
@@ -361,11 +370,13 @@ RATES = [round(0.1 * (1 - t / 40) ** 2, 6) if t != 30 else 0.5 for t in range(ST
 
 
 def trajectory(text: str, rates: list[float] | None, penalty: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The parameters after some steps. The last of the twelve is a bias: penalties do not touch it."""
+    """The parameters after some steps. The last of the twelve is a bias: penalties touch it with `on: all` only."""
     weights, bias = leaf(START[:-1]), leaf(START[-1:])
-    l1 = penalty["strength"] if penalty and penalty["name"] == "l1" else 0.0
-    l2 = penalty["strength"] if penalty and penalty["name"] == "l2" else 0.0
-    groups = [{"params": [weights], "weight_decay": l2}, {"params": [bias]}]
+    given = penalty or {"name": "l2", "strength": 0.0}
+    share = {"l1": 1.0, "l2": 0.0}.get(given["name"], given.get("share", 0.5))
+    l1, l2 = given["strength"] * share, given["strength"] * (1 - share)
+    everywhere = given.get("on") == "all"
+    groups = [{"params": [weights], "weight_decay": l2}, {"params": [bias], "weight_decay": l2 * everywhere}]
     CURRENT[:] = groups
     optimizer = eval(text, globals(), {"groups": groups})
     after = {}
@@ -377,7 +388,7 @@ def trajectory(text: str, rates: list[float] | None, penalty: dict[str, Any] | N
         g = torch.tensor(g)
         loss = g[:-1] @ weights + g[-1:] @ bias
         if l1:
-            loss = loss + l1 * weights.abs().sum()
+            loss = loss + l1 * (weights.abs().sum() + everywhere * bias.abs().sum())
         loss.backward()
         optimizer.step()
         if t in KEPT:
@@ -409,11 +420,11 @@ def optimizers() -> None:
 def penalties() -> None:
     cases = {}
     for penalty, optimizer, text in PENALTIES:
-        what = f" with weight_decay={penalty['strength']}" if penalty["name"] == "l2" else " on loss + λ Σ|w|"
+        what = {"l2": " with weight_decay=λ", "l1": " on loss + λ Σ|w|"}
         cases[f"{spelled(penalty)}, {spelled(optimizer)}"] = {
             "component": penalty,
             "optimizer": optimizer,
-            "torch": text + what,
+            "torch": text + what.get(penalty["name"], " with weight_decay=λ (1 - share), on loss + λ share Σ|w|"),
             "after": trajectory(text, None, penalty),
         }
     write("penalties", start=START, gradients=GRADIENTS, cases=cases)
@@ -450,6 +461,9 @@ ACTIVATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "mish"}, "F.mish(z)"),
     ({"name": "hard_sigmoid"}, "F.hardsigmoid(z)"),
     ({"name": "hard_swish"}, "F.hardswish(z)"),
+    ({"name": "prelu"}, "F.prelu(z, torch.tensor(0.25))"),
+    ({"name": "prelu", "start": -0.5}, "F.prelu(z, torch.tensor(-0.5))"),
+    ({"name": "noisy_relu"}, "F.relu(z)"),  # in evaluation
     ({"name": "lecun_tanh"}, "1.7159 * torch.tanh(2 * z / 3)"),
     ({"name": "lif"}, "soft_lif(z, 0.002, 0.02, 0.05)"),
     ({"name": "lif", "t_ref": 0.01, "tau": 0.03, "gamma": 0.4}, "soft_lif(z, 0.01, 0.03, 0.4)"),
@@ -537,8 +551,46 @@ NORMALIZATIONS: list[tuple[dict[str, Any], str]] = [
     ({"name": "batch", "eps": 0.01, "momentum": 0.3}, "torch.nn.BatchNorm1d(4, eps=0.01, momentum=0.3)"),
     ({"name": "batch", "momentum": 1.0}, "torch.nn.BatchNorm1d(4, momentum=1.0)"),
     ({"name": "layer"}, "torch.nn.LayerNorm(4)"),
+    ({"name": "batch", "evaluate": "batch"}, "torch.nn.BatchNorm1d(4, track_running_stats=False)"),
+    ({"name": "batch", "dialect": "keras"}, "InKerasToo(keras.layers.BatchNormalization())"),
+    (
+        {"name": "batch", "dialect": "keras", "momentum": 0.5, "eps": 1e-5},
+        "InKerasToo(keras.layers.BatchNormalization(momentum=0.5, epsilon=1e-5))",
+    ),
     ({"name": "layer", "eps": 0.01}, "torch.nn.LayerNorm(4, eps=0.01)"),
+    ({"name": "group"}, "torch.nn.GroupNorm(2, 4)"),
+    ({"name": "group", "groups": 1, "eps": 0.01}, "torch.nn.GroupNorm(1, 4, eps=0.01)"),
+    ({"name": "rms"}, "torch.nn.RMSNorm(4, eps=1e-5)"),
+    ({"name": "rms", "eps": 0.01}, "torch.nn.RMSNorm(4, eps=0.01)"),
 ]
+
+
+class InKerasToo(torch.nn.BatchNorm1d):
+    """A Keras batch normalization, written out in float64.
+
+    Keras takes moments in float32, mean(x²) - mean(x)²: two digits are left where the mean is 100 and the spread 0.1.
+    """
+
+    def __init__(self, layer: Any):
+        super().__init__(4, eps=layer.epsilon, momentum=1 - layer.momentum)
+        self.layer = layer
+        layer.build((None, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.layer.set_weights([*(p.detach().numpy() for p in (self.weight, self.bias)), *self.layer.get_weights()[2:]])
+        there = torch.tensor(np.array(self.layer(x.detach().numpy(), training=self.training)))
+        here = F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, 0.0, self.eps
+        )
+        assert torch.allclose(here, there, rtol=1e-2, atol=1e-2), (here, there)
+        if self.training:
+            share, batch = self.momentum, x.detach()
+            self.running_mean = self.running_mean + share * (batch.mean(0) - self.running_mean)
+            self.running_var = self.running_var + share * (batch.var(0, unbiased=False) - self.running_var)
+        mean, var = (torch.tensor(value) for value in self.layer.get_weights()[2:])
+        assert torch.allclose(self.running_mean, mean, rtol=1e-6)
+        assert torch.allclose(self.running_var, var, rtol=1e-5, atol=1e-3)
+        return here
 
 
 def normalizations() -> None:
@@ -559,15 +611,18 @@ def normalizations() -> None:
         norm = eval(text).double()
         with torch.no_grad():
             norm.weight.copy_(torch.tensor(gamma))
-            norm.bias.copy_(torch.tensor(beta))
+            if getattr(norm, "bias", None) is not None:
+                norm.bias.copy_(torch.tensor(beta))
         steps = []
         for given in inputs:
             norm.zero_grad()
             x = leaf(given["x"])
             y = norm(x)
             y.backward(torch.tensor(given["dy"]))
-            step = {"y": y, "dx": x.grad, "dgamma": norm.weight.grad, "dbeta": norm.bias.grad}
-            if component["name"] == "batch":
+            step = {"y": y, "dx": x.grad, "dgamma": norm.weight.grad}
+            if getattr(norm, "bias", None) is not None:
+                step |= {"dbeta": norm.bias.grad}
+            if getattr(norm, "running_mean", None) is not None:
                 step |= {"running_mean": norm.running_mean, "running_var": norm.running_var}
             steps.append({key: exact(value) for key, value in step.items()})
         norm.eval()
@@ -682,6 +737,9 @@ def initializations() -> None:
 # -- whole networks --------------------------------------------------------------------------------
 
 BATCH, LAYER = {"name": "batch"}, {"name": "layer"}
+GROUP, RMS, WEIGHT = {"name": "group"}, {"name": "rms"}, {"name": "weight"}
+PRELU, SOFTMAX, MAXOUT = {"name": "prelu"}, {"name": "softmax"}, {"name": "maxout"}
+SWISH = {"name": "swish", "learn": "layer"}
 ADAM = ({"name": "adam", "lr": 0.02}, "torch.optim.Adam(groups, lr=0.02)")
 MOMENTUM = ({"name": "momentum", "lr": 0.05}, "torch.optim.SGD(groups, lr=0.05, momentum=0.9)")
 SGD = ({"name": "sgd", "lr": 0.2}, "torch.optim.SGD(groups, lr=0.2)")
@@ -701,7 +759,41 @@ MODULES = {
 }
 LOSS = {"cross_entropy": "F.cross_entropy(z, t)", "mse": "F.mse_loss(z, F.one_hot(t, 3).double())"}
 
-NETWORKS: list[tuple[str, dict[str, Any], str, tuple[dict[str, Any], str], float]] = [
+
+class MaxPieces(torch.nn.Module):
+    """Maxout behind a linear map with `pieces` columns for each unit."""
+
+    def __init__(self, pieces: int):
+        super().__init__()
+        self.pieces = pieces
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z.unflatten(1, (-1, self.pieces)).amax(2)
+
+
+class LearnedSwish(torch.nn.Module):
+    """z sigmoid(β z) with a learned β, one for the layer or one for each unit."""
+
+    def __init__(self, count: int, beta: float):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.full((count,), beta))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return z * torch.sigmoid(self.weight * z)
+
+
+def module_of(activation: dict[str, Any], width: int) -> torch.nn.Module:
+    name = activation["name"]
+    if name == "prelu":
+        return torch.nn.PReLU(width if activation.get("per") == "unit" else 1, activation.get("start", 0.25))
+    if name == "swish" and "learn" in activation:
+        return LearnedSwish(width if activation["learn"] == "unit" else 1, activation.get("beta", 1.0))
+    if name == "maxout":
+        return MaxPieces(activation.get("pieces", 2))
+    return torch.nn.Softmax(dim=1) if name == "softmax" else MODULES[name]
+
+
+NETWORKS: list[tuple[str | dict[str, Any], dict[str, Any], str, tuple[dict[str, Any], str], float]] = [
     *[
         (activation, normalization, "cross_entropy", optimizer, 0.0)
         for activation in ("relu", "tanh")
@@ -717,11 +809,27 @@ NETWORKS: list[tuple[str, dict[str, Any], str, tuple[dict[str, Any], str], float
     ("sigmoid", NONE, "cross_entropy", ADADELTA, 0.0),
     ("elu", NONE, "mse", SGD, 0.01),
     ("swish", LAYER, "cross_entropy", ADAM, 0.1),
+    ("relu", GROUP, "cross_entropy", ADAM, 0.0),
+    ("tanh", GROUP | {"where": "after"}, "cross_entropy", MOMENTUM, 0.0),
+    ("relu", RMS, "cross_entropy", ADAM, 0.0),
+    ("tanh", RMS | {"where": "after"}, "cross_entropy", MOMENTUM, 0.0),
+    ("relu", WEIGHT, "cross_entropy", ADAM, 0.0),
+    ("tanh", WEIGHT, "cross_entropy", MOMENTUM, 0.01),
+    (PRELU, NONE, "cross_entropy", ADAM, 0.01),
+    (PRELU | {"per": "unit", "start": 0.1}, BATCH, "cross_entropy", MOMENTUM, 0.0),
+    (SWISH, NONE, "cross_entropy", ADAM, 0.0),
+    (SWISH | {"learn": "unit", "beta": 1.5}, LAYER, "cross_entropy", MOMENTUM, 0.0),
+    (SOFTMAX, NONE, "cross_entropy", ADAM, 0.0),
+    (MAXOUT, NONE, "cross_entropy", ADAM, 0.01),
+    (MAXOUT | {"pieces": 3}, BATCH, "cross_entropy", MOMENTUM, 0.0),
+    (MAXOUT, LAYER | {"where": "after"}, "cross_entropy", MOMENTUM, 0.0),
 ]
-SIZES = (5, 7, 4, 3)
+SIZES = (5, 8, 6, 3)
 
 
-def build(activation: str, normalization: dict[str, Any], start: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def build(
+    activation: dict[str, Any], normalization: dict[str, Any], start: dict[str, Any]
+) -> tuple[Any, dict[str, torch.Tensor]]:
     """A torch network with the given start, and its parameters by nnexp's names (weights still (out, in))."""
     norm, where = normalization["name"], normalization.get("where", "before")
     modules: list[torch.nn.Module] = []
@@ -729,25 +837,47 @@ def build(activation: str, normalization: dict[str, Any], start: dict[str, Any])
     for number, (inputs, outputs) in enumerate(pairwise(SIZES)):
         last = number == len(SIZES) - 2
         name = "output" if last else f"hidden{number + 1}"
-        linear = torch.nn.Linear(inputs, outputs, bias=last or norm != "batch" or where == "after")
-        parts: list[torch.nn.Module] = [linear]
+        mapped = outputs * (activation.get("pieces", 2) if activation["name"] == "maxout" and not last else 1)
+        linear = torch.nn.Linear(inputs, mapped, bias=last or norm != "batch" or where == "after")
         named[f"{name}.weight"] = linear.weight
         if linear.bias is not None:
             named[f"{name}.bias"] = linear.bias
+        if norm == "weight" and not last:
+            linear = torch.nn.utils.parametrizations.weight_norm(linear)
+            parts_of = linear.parametrizations.weight
+            named[f"{name}.weight"], named[f"{name}.gain"] = parts_of.original1, parts_of.original0
+        parts: list[torch.nn.Module] = [linear]
         if not last:
-            parts.append(MODULES[activation])
-            if norm != "none":
-                layer = torch.nn.LayerNorm(outputs)
-                if norm == "batch":
-                    layer = torch.nn.BatchNorm1d(outputs, momentum=normalization.get("momentum", 0.1))
-                named[f"{name}.gamma"], named[f"{name}.beta"] = layer.weight, layer.bias
+            parts.append(module_of(activation, mapped))
+            for parameter in parts[-1].parameters():
+                named[f"{name}.activation"] = parameter
+            width = mapped if where == "before" else outputs
+            layers: dict[str, Any] = {
+                "batch": lambda width=width: torch.nn.BatchNorm1d(width, momentum=normalization.get("momentum", 0.1)),
+                "layer": lambda width=width: torch.nn.LayerNorm(width),
+                "group": lambda width=width: torch.nn.GroupNorm(2, width),
+                "rms": lambda width=width: torch.nn.RMSNorm(width, eps=1e-5),
+            }
+            if norm in layers:
+                layer = layers[norm]()
+                named[f"{name}.gamma"] = layer.weight
+                if norm != "rms":
+                    named[f"{name}.beta"] = layer.bias
                 parts.insert(1 if where == "before" else 2, layer)
         modules += parts
     with torch.no_grad():
         for name, parameter in named.items():
-            value = torch.tensor(start[name])
-            parameter.copy_(value.T if name.endswith(".weight") else value)
+            if name in start:
+                value = torch.tensor(start[name])
+                count = parameter.numel() // value.numel()  # maxout's further pieces start with other signs
+                value = torch.cat([value * (-0.7) ** k for k in range(count)], dim=-1)
+                parameter.copy_(value.T if name.endswith(".weight") else value.reshape(parameter.shape))
     return torch.nn.Sequential(*modules), named
+
+
+def arrays_of(named: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """The parameters by name: weights (in, out), everything else a list."""
+    return {k: exact(p.T if k.endswith(".weight") else p.reshape(-1)) for k, p in named.items()}
 
 
 def networks() -> None:
@@ -759,13 +889,16 @@ def networks() -> None:
         if name != "output":
             start[f"{name}.gamma"] = short(rng.normal(1, 0.1, outputs), 4)
             start[f"{name}.beta"] = short(rng.normal(0, 0.1, outputs), 4)
+            start[f"{name}.gain"] = short(rng.uniform(0.5, 2, outputs), 4)
     x = short(rng.normal(0, 1, (24, SIZES[0])), 4)
     t = rng.integers(0, SIZES[-1], 24).tolist()
     batches = [rng.permutation(24)[: 8 if step % 3 else 5].tolist() for step in range(1, 51)]
     X, T = torch.tensor(x), torch.tensor(t)
     cases = {}
     for activation, normalization, loss, (optimizer, text), decay in NETWORKS:
+        activation = {"name": activation} if isinstance(activation, str) else activation
         net, named = build(activation, normalization, start)
+        begin = arrays_of(named)
         weights = [p for name, p in named.items() if name.endswith(".weight")]
         others = [p for name, p in named.items() if not name.endswith(".weight")]
         groups = [{"params": weights, "weight_decay": decay}, {"params": others}]
@@ -778,19 +911,19 @@ def networks() -> None:
             steps.step()
             seen.append(exact(value))
         net.eval()
-        parameters = {k: exact(p.T if k.endswith(".weight") else p) for k, p in named.items()}
         where = normalization.get("where", "before")
-        case = f"{activation}, {normalization['name']} {where}, {loss}, {optimizer['name']}, l2 {decay}"
+        case = f"{spelled(activation)}, {normalization['name']} {where}, {loss}, {optimizer['name']}, l2 {decay}"
         assert case not in cases
         cases[case] = {
-            "activation": {"name": activation},
+            "activation": activation,
             "normalization": normalization,
             "loss": {"name": loss},
             "optimizer": optimizer,
             "l2": decay,
             "torch": text,
+            "start": {name: value for name, value in begin.items() if value != start.get(name)},
             "losses": seen,
-            "parameters": parameters,
+            "parameters": arrays_of(named),
             "running": {
                 f"hidden{i}.{key}": exact(getattr(layer, f"running_{key}"))
                 for i, layer in enumerate((m for m in net if isinstance(m, torch.nn.BatchNorm1d)), 1)

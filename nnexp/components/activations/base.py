@@ -1,0 +1,85 @@
+"""What an activation is: its kinds, and the formulas that a member of each kind has.
+
+z is the pre-activation, shape (B, O), y the output. At a kink the derivative is PyTorch's: 0 for relu.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from nnexp.components.base import Component
+
+
+class Activation(Component, family="activation"):
+    """A function between layers, of one of the kinds below."""
+
+    @property
+    def inputs_per_unit(self) -> int:
+        """How many pre-activations make one unit's output."""
+        return 1
+
+    @property
+    def learned(self) -> Literal["layer", "unit"] | None:
+        """Whether a number of the formula is trained with the weights: one for the layer, or one for each unit."""
+        return None
+
+
+class ElementwiseActivation(Activation):
+    """y = f(z) for each unit by itself.
+
+    Exponentials are computed by NumPy's vectorised functions into e (`transcend`); the rest is scalar arithmetic
+    (`value`, `slope`) that the engine runs on whole arrays or fuses. Where the activation is `learned`, the first of
+    the coefficients is the number that is trained, from what `coefficients` says on.
+    """
+
+    slope_reads: ClassVar[frozenset[str]] = frozenset("y")
+    """What `slope` and `slope_by` need of z, y and e. Where z is not among them, y is written over z."""
+    value: ClassVar[Callable[..., Any] | None] = None
+    """(z, e, c) -> y. None where y is e itself."""
+    slope: ClassVar[Callable[..., Any]]
+    """(z, y, e, c) -> f'(z)."""
+    slope_by: ClassVar[Callable[..., Any] | None] = None
+    """(z, y, e, c) -> the derivative of y by the learned coefficient."""
+    spread: ClassVar[Callable[..., Any] | None] = None
+    """z -> the standard deviation of the noise that training adds to z; None for none."""
+    spread_slope: ClassVar[Callable[..., Any] | None] = None
+    """z -> its derivative."""
+
+    def coefficients(self) -> tuple[float, ...]:
+        """The numbers c that `value` and `slope` use."""
+        return ()
+
+    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
+        """Write the exponential part of z, shape (B, O), into e."""
+
+    def transcend_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> None:
+        """The same with the learned numbers a, shape (O,)."""
+        self.transcend(z, e)
+
+    @property
+    def transcends(self) -> bool:
+        """Whether `transcend` does anything, so that e is needed."""
+        return type(self).transcend is not ElementwiseActivation.transcend
+
+
+class RowActivation(Activation):
+    """y = f(z) for the whole row of an example, by NumPy."""
+
+    @abstractmethod
+    def forward(self, z: np.ndarray, y: np.ndarray) -> None:
+        """Write the outputs y, shape (B, O), of z, shape (B, O inputs_per_unit)."""
+
+    @abstractmethod
+    def backward(self, z: np.ndarray, y: np.ndarray, dy: np.ndarray, dz: np.ndarray) -> None:
+        """Write dz, of z's shape, from dy, of y's."""
+
+
+def exp_minus_abs(z: np.ndarray, e: np.ndarray) -> None:
+    """e = exp(-|z|), in (0, 1]: the exponential that cannot overflow."""
+    np.abs(z, out=e)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
