@@ -13,7 +13,7 @@ from nnexp.engine.trainer import Experiment, Row, Trainer
 
 RUN: dict[str, Any] = {
     "dataset": {"name": "moons", "n": 60},
-    "architecture": {"name": "mlp", "hidden": (6, 12)},
+    "architecture": {"name": "mlp", "hidden": (6, 5)},
     "batch": {"name": "mini", "size": 8},
     "stop": {"epochs": 4},
 }

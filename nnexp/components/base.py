@@ -209,7 +209,7 @@ class _OneOrEach:
         )
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> Any:
-        one = handler(schema["choices"][ONE])
+        one = MEMBER.__get_pydantic_json_schema__(schema["choices"][ONE], handler)
         return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 

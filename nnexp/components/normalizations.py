@@ -5,7 +5,8 @@ x̂ = (x - mean) r with r = 1/√(variance + ε), y = γ x̂ + β. What differs 
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -53,12 +54,17 @@ class WeightNormalization(Normalization):
 
 
 class StandardizingNormalization(Normalization):
-    """Subtract a mean and divide by a standard deviation; the gradient goes through both."""
+    """A layer that divides by a standard deviation, or a root mean square; the gradient goes through it."""
 
     over: ClassVar[Literal["batch", "features"]]
     """The axis of x (B, O) over which mean and variance are taken."""
-    centred: ClassVar[bool] = True
+    centred: ClassVar[bool] = False
     """Whether the mean is subtracted, and β added; without it, the mean square takes the variance's place."""
+    standard: ClassVar[Callable[..., Any]]
+    """(x, mean, r) -> x̂."""
+    backward: ClassVar[Callable[..., Any]]
+    """(h, mean_h, x̂, mean_hx, r) -> dloss/dx, with h = γ dloss/dy."""
+
     eps: Positive = Field(1e-5, description="ε, added to the variance inside the root")
     where: Literal["before", "after"] = Field("before", description="before or after the activation")
 
@@ -66,18 +72,22 @@ class StandardizingNormalization(Normalization):
         """Into how many groups the features of a layer are cut. Raises Misfit where they do not fit its width."""
         return 1
 
+
+class CentredNormalization(StandardizingNormalization):
+    """One that subtracts the mean, too."""
+
+    centred: ClassVar = True
+
     @staticmethod
     def standard(x, mean, r):
-        """(x, mean, r) -> x̂."""
         return (x - mean) * r
 
     @staticmethod
     def backward(h, mean_h, x̂, mean_hx, r):
-        """(h, mean_h, x̂, mean_hx, r) -> dloss/dx, with h = γ dloss/dy."""
         return r * (h - mean_h - x̂ * mean_hx)
 
 
-class BatchNormalization(StandardizingNormalization):
+class BatchNormalization(CentredNormalization):
     """Standardize each unit over the batch; in evaluation with running statistics.
 
         x̂ = (x - mean_B) / √(var_B + ε),   y = γ x̂ + β,   var_B biased (1/B)
@@ -110,7 +120,7 @@ class BatchNormalization(StandardizingNormalization):
         return rows / (rows - 1) if self.dialect == "pytorch" else 1.0
 
 
-class LayerNormalization(StandardizingNormalization):
+class LayerNormalization(CentredNormalization):
     """Standardize each example over the layer's units; training and evaluation are the same.
 
         x̂ = (x - mean_O) / √(var_O + ε),   y = γ x̂ + β,   var_O biased (1/O)
@@ -126,7 +136,7 @@ class LayerNormalization(StandardizingNormalization):
     over: ClassVar = "features"
 
 
-class GroupNormalization(StandardizingNormalization):
+class GroupNormalization(CentredNormalization):
     """Standardize each example over groups of neighbouring units: layer normalization within each group.
 
         x̂ = (x - mean_G) / √(var_G + ε),   y = γ x̂ + β,   var_G biased, G the units of a group
@@ -166,7 +176,6 @@ class RmsNormalization(StandardizingNormalization):
 
     name: Literal["rms"] = "rms"
     over: ClassVar = "features"
-    centred: ClassVar = False
 
     @staticmethod
     def standard(x, mean, r):

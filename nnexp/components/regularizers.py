@@ -221,7 +221,7 @@ class AlphaDropout(Noise):
 
         >>> c = AlphaDropout(rate=0.5).coefficients()
         >>> round(float(3.0 * AlphaDropout.mask(0.7, c) + AlphaDropout.shift(0.7, c)), 6)  # 3 a + b
-        3.438902
+        3.438409
     """
 
     name: Literal["alpha_dropout"] = "alpha_dropout"

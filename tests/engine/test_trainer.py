@@ -26,7 +26,7 @@ from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from tests.small import EVERYTHING, RUN, arrays, rows, trained, trainer, without_seconds
-from tests.variants import described, each, each_member, variants
+from tests.variants import each, each_member
 
 # -- the same again --------------------------------------------------------------------------------
 
@@ -191,6 +191,7 @@ def test_divergence_is_an_outcome(f: type[Activation], norm: type[Normalization]
     one = trainer(
         optimizer={"name": "sgd", "lr": 1e30},
         loss="mse",
+        architecture={"name": "mlp", "hidden": (6, 12)},
         activation=f.label(),
         normalization=norm.label(),
     )
