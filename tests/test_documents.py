@@ -15,7 +15,7 @@ from tests.command import folders, nnexp, nnexp_process
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / "configs").glob("*.yaml"))
-SWEEPS = sorted((ROOT / "configs" / "sweeps").glob("*.yaml"))
+SWEEPS = sorted(path for folder in ("sweeps", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -52,7 +52,7 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_sweep_runs(path: Path, checkout: Path) -> None:
-    words = ("sweep", f"configs/sweeps/{path.name}", "stop.epochs=1", "--seeds", 1)
+    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1)
     planned = nnexp(*words, "--dry-run", "--format", "json", cwd=checkout)
     assert planned.code == 0, planned.err
     assert not (checkout / "runs").exists()

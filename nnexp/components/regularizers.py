@@ -32,6 +32,15 @@ class Penalty(Regularizer):
     def value(self, w: np.ndarray) -> float:
         """The penalty of the weights w, shape (D,)."""
 
+    @property
+    def per_example(self) -> bool:
+        """Whether λ is divided by the number of examples in the batch."""
+        return False
+
+    def share(self, rows: int) -> float:
+        """The factor on λ in a batch of `rows` examples."""
+        return 1.0 / rows if self.per_example else 1.0
+
 
 class L2(Penalty):
     """Pull each weight towards zero in proportion to its size.
@@ -43,13 +52,23 @@ class L2(Penalty):
 
     Source: A. Tikhonov 1943; A. Hoerl and R. Kennard 1970, Technometrics 12; PyTorch's `weight_decay`.
 
-    Differs: Keras's l2(λ) is λ Σ w², twice this one.
+    Differs: Keras's l2(λ) is λ Σ w², twice this one. scikit-learn's `alpha` is divided by the number of examples in the
+    batch, also in its smaller last one (`dialect: sklearn`): the same alpha weighs less in larger batches.
 
         >>> L2.slope(2.0, 0.1)
         0.2
+        >>> L2().share(200), L2(dialect="sklearn").share(200)
+        (1.0, 0.005)
     """
 
     name: Literal["l2"] = "l2"
+    dialect: Literal["pytorch", "sklearn"] = Field(
+        "pytorch", description="λ as it is, or divided by the batch's examples"
+    )
+
+    @property
+    def per_example(self) -> bool:
+        return self.dialect == "sklearn"
 
     @staticmethod
     def slope(w, λ):

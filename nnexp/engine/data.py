@@ -11,6 +11,7 @@ import numpy as np
 from nnexp.components.batching import Batching
 from nnexp.components.datasets import Dataset, Table
 from nnexp.components.preprocessing import Fitted
+from nnexp.engine import streams
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
 
@@ -22,10 +23,11 @@ WINDOW = 1 << 18
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: x (N, F) in the run's precision, t (N,) as loaded."""
+    """Examples of one split: x (N, F) in the run's precision, t (N,) as loaded, their rows in the file `index` (N,)."""
 
     x: np.ndarray
     t: np.ndarray
+    index: np.ndarray
 
     def __len__(self) -> int:
         return len(self.t)
@@ -88,7 +90,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         xs = [np.ascontiguousarray(x, dtype) for x in xs]
     if not all(np.isfinite(x).all() for x in xs):
         raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
-    train, validation, tested = (Split(x, table.t[i]) for x, i in zip(xs, parts, strict=True))
+    train, validation, tested = (Split(x, table.t[i], i) for x, i in zip(xs, parts, strict=True))
     return Data(
         train, validation, tested, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes
     )
@@ -133,8 +135,29 @@ def _shares(sizes: list[int], share: float) -> list[int]:
 class Batches:
     """Cuts the training split into batches, in the order that the batch mode and the seed's `shuffle` stream say."""
 
-    def __init__(self, x: np.ndarray, t: np.ndarray, batching: Batching, seed: int):
+    def __init__(
+        self,
+        x: np.ndarray,
+        t: np.ndarray,
+        batching: Batching,
+        seed: int,
+        index: np.ndarray | None = None,
+        legacy: np.random.RandomState | None = None,
+    ):
+        """x (N, F) with targets t (N, ...), whose rows in the file are `index` (N,); None: they stand in its order.
+
+        `shuffle: sklearn` draws from `legacy`, from its present state on.
+        """
+        self.places: np.ndarray | None = None
+        """The file's order, where the batches begin from it and x is in another: indices of the split."""
+        if index is not None and batching.shuffle in ("never", "sklearn"):
+            self.places = np.argsort(index, kind="stable")
+            x, t = x[self.places], t[self.places]
         self.x, self.t, self.batching, self.seed = x, t, batching, seed
+        if batching.shuffle == "sklearn":
+            self._legacy = streams.legacy(seed) if legacy is None else legacy
+            self._legacy_start = self._legacy.get_state()
+            self._legacy_order, self._legacy_epoch = np.arange(len(x)), 0
         self.rows = batching.rows(len(x))
         full, self.rest = batching.sizes(len(x))
         self.steps = full + (self.rest > 0)
@@ -150,8 +173,31 @@ class Batches:
         """The permutation of an epoch, counted from 1; None for the file's order."""
         if self.batching.shuffle == "never":
             return None
+        if self.batching.shuffle == "sklearn":
+            return self._shuffled_again(epoch)
         index = epoch if self.batching.shuffle == "epoch" else 0
-        return stream(self.seed, "shuffle", index).permutation(len(self.x))
+        return self.batching.order(stream(self.seed, "shuffle", index), len(self.x))
+
+    def _shuffled_again(self, epoch: int) -> np.ndarray:
+        """scikit-learn's order: each epoch's is that of the one before, shuffled by one generator that goes on.
+
+        It depends on all epochs before, so after an interruption they are drawn again.
+        """
+        if epoch < self._legacy_epoch:
+            self._legacy.set_state(self._legacy_start)
+            self._legacy_order, self._legacy_epoch = np.arange(len(self.x)), 0
+        while self._legacy_epoch < epoch:
+            indices = np.arange(len(self.x))
+            self._legacy.shuffle(indices)
+            self._legacy_order = self._legacy_order[indices]
+            self._legacy_epoch += 1
+        return self._legacy_order
+
+    def seen(self, epoch: int, count: int) -> np.ndarray:
+        """The first `count` examples of an epoch, as indices of the split."""
+        order = self.order(epoch)
+        first = np.arange(count) if order is None else order[:count]
+        return first if self.places is None else self.places[first]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""

@@ -70,7 +70,9 @@ class Learner:
         self._update = loops.update(rule, len(self.slots), len(self._c))
         self._weights = network.θ[: network.weights], network.g[: network.weights]
         self._penalties = [
-            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype)) for p in penalties if p.strength > 0
+            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype), p)
+            for p in penalties
+            if p.strength > 0
         ]
         self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
 
@@ -88,9 +90,14 @@ class Learner:
         passed.backward(stage.d)
         if self.clip is not None:
             self.clip.limit(self.network.g)
-        for penalty, strength in self._penalties:
-            penalty(*self._weights, strength)
+        for slope, strength, penalty in self._penalties:
+            strength[0] = penalty.strength * penalty.share(len(x))
+            slope(*self._weights, strength)
         return value
+
+    def penalty(self, rows: int) -> float:
+        """All penalties of the present weights, as a batch of `rows` examples sees them."""
+        return sum(p.share(rows) * p.value(self._weights[0]) for _, _, p in self._penalties)
 
     def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""

@@ -135,12 +135,15 @@ class Network:
         self._buffers = {True: Buffers(dtype), False: Buffers(dtype)}
         self._passes: dict[tuple[int, bool], Pass] = {}
 
-    def initialize(self, initializer: Initializer, seed: int, x: np.ndarray) -> None:
+    def initialize(
+        self, initializer: Initializer, seed: int, x: np.ndarray, legacy: np.random.RandomState | None = None
+    ) -> None:
         """Draw all weights and biases from the seed's `init` stream, layer by layer; γ 1, β 0.
 
-        x are training examples (B, I), for initializers that look at them.
+        x are training examples (B, I), for initializers that look at them; `legacy` is drawn from instead by
+        initializers that say so.
         """
-        rng = stream(seed, "init")
+        rng: Any = legacy if initializer.legacy and legacy is not None else stream(seed, "init")
         for layer in self.layers:
             self.value[f"{layer.name}.weight"][:] = initializer.draw(rng, layer.inputs, layer.outputs)
             bias = initializer.draw_bias(rng, layer.inputs, layer.outputs)  # also without one: the next weights stay
