@@ -23,11 +23,10 @@ WINDOW = 1 << 18
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: x (N, F) in the run's precision, t (N,) as loaded, their rows in the file `index` (N,)."""
+    """Examples of one split in the file's order: x (N, F) in the run's precision, t (N,) as loaded."""
 
     x: np.ndarray
     t: np.ndarray
-    index: np.ndarray
 
     def __len__(self) -> int:
         return len(self.t)
@@ -90,7 +89,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         xs = [np.ascontiguousarray(x, dtype) for x in xs]
     if not all(np.isfinite(x).all() for x in xs):
         raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
-    train, validation, tested = (Split(x, table.t[i], i) for x, i in zip(xs, parts, strict=True))
+    train, validation, tested = (Split(x, table.t[i]) for x, i in zip(xs, parts, strict=True))
     return Data(
         train, validation, tested, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes
     )
@@ -99,7 +98,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
 def split_indices(
     table: Table, validation: float, test: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of training, validation and test examples, in random order; stratified where the target is classes.
+    """Indices of training, validation and test examples, drawn at random; stratified where the target is classes.
 
     Each class is cut at the same shares by largest remainders, so that the sizes of the splits are exact to one
     example a class and every class keeps at least one training example.
@@ -117,7 +116,7 @@ def split_indices(
         parts[2].append(group[:n_test])
         parts[1].append(group[n_test:n_held])
         parts[0].append(group[n_held:])
-    train, held, tested = (rng.permutation(np.concatenate(part)) for part in parts)
+    train, held, tested = (np.sort(np.concatenate(part)) for part in parts)
     return train, held, tested
 
 
@@ -141,18 +140,9 @@ class Batches:
         t: np.ndarray,
         batching: Batching,
         seed: int,
-        index: np.ndarray | None = None,
         legacy: np.random.RandomState | None = None,
     ):
-        """x (N, F) with targets t (N, ...), whose rows in the file are `index` (N,); None: they stand in its order.
-
-        `shuffle: sklearn` draws from `legacy`, from its present state on.
-        """
-        self.places: np.ndarray | None = None
-        """The file's order, where the batches begin from it and x is in another: indices of the split."""
-        if index is not None and batching.shuffle in ("never", "sklearn"):
-            self.places = np.argsort(index, kind="stable")
-            x, t = x[self.places], t[self.places]
+        """x (N, F) with targets t (N, ...); `shuffle: sklearn` draws from `legacy`, from its present state on."""
         self.x, self.t, self.batching, self.seed = x, t, batching, seed
         if batching.shuffle == "sklearn":
             self._legacy = streams.legacy(seed) if legacy is None else legacy
@@ -194,10 +184,9 @@ class Batches:
         return self._legacy_order
 
     def seen(self, epoch: int, count: int) -> np.ndarray:
-        """The first `count` examples of an epoch, as indices of the split."""
+        """The first `count` examples of an epoch, as indices."""
         order = self.order(epoch)
-        first = np.arange(count) if order is None else order[:count]
-        return first if self.places is None else self.places[first]
+        return np.arange(count) if order is None else order[:count]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""

@@ -227,10 +227,11 @@ class Trainer:
         self.noise_rng = stream(config.seed, "dropout")
         self.network = experiment.network(self.noise_rng)
         generator = legacy(config.seed) if experiment.draws_legacy else None
-        self.network.initialize(config.initialization, config.seed, data.train.x[:INIT_EXAMPLES], generator)
+        some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
+        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
         self.learner = experiment.learner(self.network)
         targets = experiment.encoded(data.train.t)
-        self.batches = Batches(data.train.x, targets, config.batch, config.seed, data.train.index, generator)
+        self.batches = Batches(data.train.x, targets, config.batch, config.seed, generator)
         self.network.over(self.batches.rows, training=True)
         self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
         total = self.batches.steps * config.stop.epochs

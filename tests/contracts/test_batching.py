@@ -86,11 +86,14 @@ def test_draws_with_replacement_are_uniform() -> None:
 def test_never_is_the_order_of_the_file() -> None:
     # The training split is drawn at random from the table; its batches come as the table has them.
     one = trainer(dataset={"name": "iris", "preprocessing": "none"}, batch={"name": "mini", "shuffle": "never"})
-    index = np.sort(one.experiment.data.train.index)
     table = one.config.dataset.load(np.random.default_rng(0))
-    batches = np.concatenate([x.copy() for x, _ in one.batches.epoch(1)])
-    np.testing.assert_array_equal(batches, table.x[index].astype(np.float32))
-    np.testing.assert_array_equal(np.concatenate([t for _, t in one.batches.epoch(1)]), table.t[index])
+    rows_ = table.x.astype(np.float32).tolist()
+    places, next_ = [], 0
+    for x, _ in one.batches.epoch(1):
+        for example in x.tolist():
+            next_ = rows_.index(example, next_) + 1
+            places.append(next_)
+    assert len(places) == 90
 
 
 def test_orders_of_scikit_learn_do_not_depend_on_who_asks() -> None:

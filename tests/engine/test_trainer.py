@@ -121,7 +121,7 @@ SKLEARN = {
     "batch": {"name": "mini", "size": 8, "shuffle": "sklearn"},
     "initialization": {"name": "sklearn", "generator": "legacy"},
     "regularization": {"name": "l2", "strength": 0.1, "dialect": "sklearn"},
-    "stop": {"epochs": 8, "patience": 2, "min_delta": 0.02, "metric": "batch_objective", "dialect": "sklearn"},
+    "stop": {"epochs": 8, "patience": 1, "min_delta": 0.2, "metric": "batch_objective", "dialect": "sklearn"},
     "monitor": {"objective": True},
 }
 PLATEAU = {"name": "plateau", "gamma": 0.5, "patience": 0, "metric": "train_loss", "threshold": 0.2, "warmup": 2}
@@ -285,7 +285,7 @@ def test_a_stream_predicts_before_it_learns(dataset: Any, shuffle: str) -> None:
     one = trainer(**fields, stop=2)
     data, learner = one.experiment.data, one.learner
     for epoch, row in enumerate(found, 1):
-        order = np.argsort(data.train.index) if shuffle == "never" else one.batches.order(epoch)
+        order = one.batches.order(epoch) if shuffle == "epoch" else range(len(data.train))
         assert order is not None
         losses, answers = [], []
         for i in order:
@@ -295,7 +295,7 @@ def test_a_stream_predicts_before_it_learns(dataset: Any, shuffle: str) -> None:
             answers.append(one.experiment.loss.decide(z)[0] if data.classes else z[0, 0] * data.target_scale)
             learner.step(data.train.x[i : i + 1], t, 0.001)
         assert row["prequential_loss"] == pytest.approx(np.mean(losses), rel=1e-12)
-        t = data.train.t[order]
+        t = data.train.t[list(order)]
         if data.classes:
             assert row["prequential_accuracy"] == pytest.approx(np.mean(answers == t), rel=1e-12)
         else:
@@ -316,7 +316,7 @@ def test_to_predict_first_changes_nothing() -> None:
 
 
 RISING: dict[str, Any] = {"optimizer": {"name": "adam", "lr": 0.02}, "batch": {"name": "mini", "size": 4}}
-"""Nine steps an epoch. The validation accuracy is first above 0.8 after 42 steps: within the fifth epoch."""
+"""Nine steps an epoch. The validation accuracy first passes 0.8 within an epoch."""
 
 
 @pytest.mark.parametrize("every", [None, 1, 2, 4, 9, 100])
