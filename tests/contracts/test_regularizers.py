@@ -82,3 +82,18 @@ def test_a_strength_of_zero_changes_nothing(regularizer: Regularizer) -> None:
     off = {"name": regularizer.label(), field: 0.0}
     assert arrays(trained(regularization=off)) == arrays(trained())
     assert arrays(trained(regularization=regularizer.model_dump())) != arrays(trained())
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@each("penalty", Regularizer, is_penalty)
+def test_the_gradient_is_that_of_the_penalty_a_batch_sees(penalty: Penalty, rows: int) -> None:
+    given = np.random.default_rng(2).normal(size=(rows, 2))
+    gradients = []
+    for penalties in ((), (type(penalty)(**penalty.model_dump() | {"strength": 0.7}),)):
+        network = Network(2, (3,), 1, Linear(), variants(Normalization)[0], (), np.dtype("float64"))
+        network.θ[:] = np.random.default_rng(1).normal(size=network.size)
+        learner = Learner(network, Mse(), Sgd(), penalties)
+        learner.gradient(given, np.ones((rows, 1)))
+        gradients.append(network.g[: network.weights].copy())
+    w = network.θ[: network.weights]
+    check(gradients[1] - gradients[0], w, lambda: (learner.penalty(rows), np.sign(w)))
