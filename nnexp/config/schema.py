@@ -58,7 +58,7 @@ class Stop(Settings):
     metric: str = Field("validation_loss", description="what `patience` watches: validation_loss or another column")
     restore_best: bool = Field(True, description="with `patience`: end with the parameters of the best epoch")
     dialect: Literal["keras", "sklearn"] = Field(
-        "keras", description="what `patience` counts: epochs since the best, or since a gain of min_delta in one epoch"
+        "keras", description="scikit-learn counts on after gains below min_delta, and waits for one epoch more"
     )
     target: Target | None = Field(None, description="a metric and the value that is good enough; null: none")
 
