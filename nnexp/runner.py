@@ -200,7 +200,8 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
 
 def _score_names(experiment: Experiment) -> list[str]:
     names = ["loss", *(metric.name for metric in experiment.metrics)]
-    return [f"{split}_{name}" for split in SPLITS for name in names]
+    scored = (*SPLITS, "prequential") if experiment.streams else SPLITS
+    return [f"{split}_{name}" for split in scored for name in names]
 
 
 def _now() -> str:

@@ -15,7 +15,7 @@ from tests.command import folders, nnexp, nnexp_process
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / "configs").glob("*.yaml"))
-SWEEPS = sorted((ROOT / "configs" / "sweeps").glob("*.yaml"))
+SWEEPS = sorted(path for folder in ("sweeps", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
@@ -44,15 +44,14 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
     outcome = run("train", f"configs/{path.name}", "stop.epochs=2", "--format", "json", cwd=checkout)
     assert outcome.code == 0, outcome.err
     final = outcome.json["final"]
-    losses = [value for name, value in final.items() if name.endswith("_loss")]
-    assert len(losses) == 3
+    losses = [final[f"{split}_loss"] for split in ("train", "validation", "test")]
     assert all(0 <= loss < 10 for loss in losses)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_sweep_runs(path: Path, checkout: Path) -> None:
-    words = ("sweep", f"configs/sweeps/{path.name}", "stop.epochs=1", "--seeds", 1)
+    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1)
     planned = nnexp(*words, "--dry-run", "--format", "json", cwd=checkout)
     assert planned.code == 0, planned.err
     assert not (checkout / "runs").exists()

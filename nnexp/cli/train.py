@@ -117,9 +117,9 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
     columns = [Column("split", "split"), Column("n", "examples", right=True)]
     columns += [Column(name, name, score, True) for name in names]
     rows = []
-    for split in SPLITS:
+    for split in (*SPLITS, "prequential"):
         if f"{split}_loss" in final:
-            row = {"split": split, "n": len(experiment.data.split(split))}
+            row = {"split": split, "n": len(experiment.data.split("train" if split == "prequential" else split))}
             rows.append(row | {name: final[f"{split}_{name}"] for name in names})
     render(Grid(columns, rows), "table", out())
     took = duration(record["train_seconds"])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from nnexp.components.base import Component, Count
 from nnexp.errors import Misfit
@@ -14,8 +15,12 @@ from nnexp.errors import Misfit
 class Batching(Component, family="batch"):
     """A rule for cutting the N training examples of an epoch into batches of B."""
 
-    shuffle: Literal["epoch", "once", "never"] = Field(
-        "epoch", description="a new order each epoch, one order for all epochs, or the file's order"
+    shuffle: Literal["epoch", "once", "never", "sklearn"] = Field(
+        "epoch",
+        description="a new order each epoch, one order for all epochs, the file's order, or scikit-learn's order",
+    )
+    sampling: Literal["permutation", "replacement"] = Field(
+        "permutation", description="each example once an epoch, or N uniform draws with replacement"
     )
 
     @abstractmethod
@@ -25,6 +30,10 @@ class Batching(Component, family="batch"):
     def sizes(self, n: int) -> tuple[int, int]:
         """How many full batches an epoch has, and how many examples its smaller last batch (0: none)."""
         return n // self.rows(n), n % self.rows(n)
+
+    def order(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """The examples of an epoch in the order in which they are used, as indices (n,)."""
+        return rng.permutation(n) if self.sampling == "permutation" else rng.integers(n, size=n)
 
     def steps(self, n: int) -> int:
         """Updates an epoch."""
@@ -82,14 +91,28 @@ class SingleExample(Batching):
 
         B = 1
 
-    Source: H. Robbins and S. Monro 1951 (stochastic approximation).
+    With `stream: true` it is online learning: the examples arrive in the file's order (unless `shuffle` says
+    otherwise), and each is predicted, in evaluation, before it is learned from. metrics.csv then has prequential
+    columns: the loss and the metrics of these predictions over the epoch. They are an honest estimate in the first
+    epoch only (`stop: 1`), for later the examples are known.
+
+    Source: H. Robbins and S. Monro 1951 (stochastic approximation); A. P. Dawid 1984, JRSS A 147 (the prequential
+    approach).
 
         >>> SingleExample().sizes(100)
         (100, 0)
+        >>> SingleExample().shuffle, SingleExample(stream=True).shuffle
+        ('epoch', 'never')
     """
 
     name: Literal["single"] = "single"
     aliases: ClassVar = ("stochastic",)
+    stream: bool = Field(False, description="predict each example before it is learned from; in order by default")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_order(cls, data: Any) -> Any:
+        return {"shuffle": "never", **data} if isinstance(data, dict) and data.get("stream") is True else data
 
     def rows(self, n: int) -> int:
         return 1

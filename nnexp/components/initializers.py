@@ -29,6 +29,11 @@ class Initializer(Component, family="initialization"):
     to_unit_variance: ClassVar[bool] = False
     """Whether each layer's weights are scaled, once drawn, so that its outputs on training data have variance 1."""
 
+    @property
+    def legacy(self) -> bool:
+        """Whether the draws come from NumPy's legacy generator, `np.random.RandomState(seed)`."""
+        return False
+
     bias: float = Field(0.0, description="what every bias starts with")
     output_bias: float | Annotated[tuple[float, ...], BeforeValidator(_as_tuple)] | None = Field(
         None, description="what the output's biases start with, one number or one for each output; null: as the others"
@@ -374,6 +379,9 @@ class SklearnDefault(Initializer):
 
     Source: scikit-learn's MLPClassifier (X. Glorot and Y. Bengio 2010).
 
+    With `generator: legacy` weights and biases are drawn from `np.random.RandomState(seed)`, layer by layer: the very
+    numbers of scikit-learn's `random_state=seed`. `shuffle: sklearn` goes on with the same generator.
+
     Differs: scikit-learn takes the factor 2 by itself where the activation is logistic; here it is said.
 
         >>> round(SklearnDefault().spread(fan_in=2, fan_out=4), 4)
@@ -382,6 +390,13 @@ class SklearnDefault(Initializer):
 
     name: Literal["sklearn"] = "sklearn"
     factor: Positive = Field(6.0, description="6; 2 for sigmoid")
+    generator: Literal["pcg64", "legacy"] = Field(
+        "pcg64", description="the `init` stream of the seed, or scikit-learn's RandomState(seed)"
+    )
+
+    @property
+    def legacy(self) -> bool:
+        return self.generator == "legacy"
 
     def bound(self, fan_in: int, fan_out: int) -> float:
         """a, the largest weight."""

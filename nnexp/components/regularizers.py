@@ -38,6 +38,15 @@ class Penalty(Regularizer):
     def value(self, w: np.ndarray) -> float:
         """The penalty of the weights w, shape (D,)."""
 
+    @property
+    def per_example(self) -> bool:
+        """Whether λ is divided by the number of examples in the batch."""
+        return False
+
+    def share(self, rows: int) -> float:
+        """The factor on λ in a batch of `rows` examples."""
+        return 1.0 / rows if self.per_example else 1.0
+
 
 class L2(Penalty):
     """Pull each weight towards zero in proportion to its size.
@@ -49,13 +58,23 @@ class L2(Penalty):
 
     Source: A. Tikhonov 1943; A. Hoerl and R. Kennard 1970, Technometrics 12; PyTorch's `weight_decay`.
 
-    Differs: Keras's l2(λ) is λ Σ w², twice this one.
+    Differs: Keras's l2(λ) is λ Σ w², twice this one. scikit-learn's `alpha` is divided by the number of examples in the
+    batch, also in its smaller last one (`dialect: sklearn`): the same alpha weighs less in larger batches.
 
         >>> L2.slope(2.0, (0.1,))
         0.2
+        >>> L2().share(200), L2(dialect="sklearn").share(200)
+        (1.0, 0.005)
     """
 
     name: Literal["l2"] = "l2"
+    dialect: Literal["pytorch", "sklearn"] = Field(
+        "pytorch", description="λ as it is, or divided by the batch's examples"
+    )
+
+    @property
+    def per_example(self) -> bool:
+        return self.dialect == "sklearn"
 
     @staticmethod
     def slope(w, c):
@@ -92,22 +111,22 @@ class L1(Penalty):
 
 
 class Elastic(Penalty):
-    """A mixture of both: `share` of l1 and the rest of l2.
+    """A mixture of l1 and l2.
 
-        penalty = λ Σ (ρ |w| + (1 - ρ)/2 w²),   ρ = share
+        penalty = λ Σ (ρ |w| + (1 - ρ)/2 w²),   ρ = l1_ratio
         g ← g + λ (ρ sign(w) + (1 - ρ) w)
 
-    Source: H. Zou and T. Hastie 2005, JRSS B 67 (the elastic net); λ and ρ as scikit-learn's `alpha` and `l1_ratio`.
+    Source: H. Zou and T. Hastie 2005, JRSS B 67 (the elastic net); λ and ρ as scikit-learn's alpha and l1_ratio.
 
         >>> round(float(Elastic.slope(-2.0, (0.05, 0.05))), 6)
         -0.15
     """
 
     name: Literal["elastic"] = "elastic"
-    share: Fraction = Field(0.5, description="ρ, the share of l1")
+    l1_ratio: Fraction = Field(0.5, description="ρ, the share of l1")
 
     def coefficients(self) -> tuple[float, ...]:
-        return self.strength * self.share, self.strength * (1 - self.share)
+        return self.strength * self.l1_ratio, self.strength * (1 - self.l1_ratio)
 
     @staticmethod
     def slope(w, c):

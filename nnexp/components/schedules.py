@@ -2,18 +2,33 @@
 
 Closed forms: the rate is `lr` times `factor(done, total)`, where `done` counts the finished epochs (or updates, with
 `per: step`) and `total` is their planned number. Without warm-up the first update uses the base rate, but for
-one_cycle. PyTorch's definitions hold unless `Differs:` says otherwise.
+one_cycle. PyTorch's definitions hold unless `Differs:` says otherwise. A schedule that watches a metric keeps a
+`Memory`, whose scale is one more factor.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass, replace
 from math import cos, pi
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from nnexp.components.base import Component, Count, Fraction, NonNegative, Positive
+from nnexp.components.base import Component, Count, Decay, Fraction, NonNegative, Positive
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a schedule that watches a metric knows of its past."""
+
+    scale: float = 1.0
+    """The factor on the rate so far."""
+    best: float | None = None
+    bad: int = 0
+    """Values since the best one."""
+    resting: int = 0
+    """Values that are still not counted after a cut."""
 
 
 class Schedule(Component, family="schedule"):
@@ -39,6 +54,15 @@ class Schedule(Component, family="schedule"):
         if done < self.warmup:
             return self.warmup_start + (1 - self.warmup_start) * done / self.warmup
         return self.shape(done - self.warmup, max(total - self.warmup, 1))
+
+    @property
+    def watched(self) -> str | None:
+        """The column of metrics.csv that the rate depends on."""
+        return None
+
+    def heed(self, memory: Memory, value: float, higher_is_better: bool, lr: float) -> Memory:
+        """The memory after a row with this value of the watched metric; `lr` is the base rate."""
+        return memory
 
 
 class ConstantSchedule(Schedule):
@@ -244,6 +268,61 @@ class OneCycleSchedule(Schedule):
             return 1 + (first - 1) * half_cosine(done / top if top else 1.0)
         way = min((done - top) / (end - top), 1.0) if end > top else 1.0
         return last + (1 - last) * half_cosine(way)
+
+
+class PlateauSchedule(Schedule):
+    """Multiply the learning rate by γ when a metric has not got better for more than `patience` epochs.
+
+        better where value < best - threshold |best|,  or best - threshold;  mirrored for a metric that should rise
+        after more than `patience` values that are not:  rate ← max(γ rate, min_lr)
+
+    It looks at each row of metrics.csv, so at each epoch with `monitor.every: 1`; not at the untrained row 0, and not
+    before the warm-up is over. After a cut, `cooldown` values do not count as bad ones.
+
+    Source: PyTorch's ReduceLROnPlateau.
+
+    Differs: PyTorch's relative threshold is best (1 - threshold), which for a negative best lies on the wrong side:
+    a value that stays the same then counts as better. In Keras `patience` values are enough for a cut, and its
+    threshold (min_delta) is absolute.
+
+        >>> schedule, memory = PlateauSchedule(gamma=0.5, patience=1), Memory()
+        >>> for loss in (1.0, 0.9, 0.9, 0.9):
+        ...     memory = schedule.heed(memory, loss, higher_is_better=False, lr=0.1)
+        >>> memory.scale
+        0.5
+    """
+
+    name: Literal["plateau"] = "plateau"
+    metric: str = Field("validation_loss", description="what is watched: validation_loss or another column")
+    gamma: Decay = Field(0.1, description="γ, the factor of each cut")
+    patience: Annotated[int, Field(ge=0)] = Field(10, description="epochs without improvement that are borne")
+    threshold: NonNegative = Field(1e-4, description="how much better than the best counts as better")
+    threshold_mode: Literal["rel", "abs"] = Field("rel", description="threshold as a share of the best, or as it is")
+    cooldown: Annotated[int, Field(ge=0)] = Field(0, description="epochs after a cut that do not count as bad")
+    min_lr: NonNegative = Field(0.0, description="the smallest rate, in the units of lr")
+    eps: NonNegative = Field(1e-8, description="a cut that changes the rate by no more than this is not made")
+
+    def shape(self, done: int, total: int) -> float:
+        return 1.0
+
+    @property
+    def watched(self) -> str | None:
+        return self.metric
+
+    def heed(self, memory: Memory, value: float, higher_is_better: bool, lr: float) -> Memory:
+        best, bad, resting, rate = memory.best, memory.bad + 1, memory.resting, lr * memory.scale
+        margin = self.threshold * (1.0 if best is None or self.threshold_mode == "abs" else abs(best))
+        if best is None or (value > best + margin if higher_is_better else value < best - margin):
+            best, bad = value, 0
+        if resting > 0:
+            bad, resting = 0, resting - 1
+        scale = memory.scale
+        if bad > self.patience:
+            lower = max(self.gamma * rate, self.min_lr)
+            if rate - lower > self.eps:
+                scale = lower / lr
+            bad, resting = 0, self.cooldown
+        return replace(memory, scale=scale, best=best, bad=bad, resting=resting)
 
 
 def half_cosine(way: float) -> float:

@@ -184,8 +184,9 @@ def _resolve(loc: Sequence[str | int], data: Any, schema: type[BaseModel]) -> tu
         if isinstance(part, str):
             field = owner.model_fields.get(part)
             family = _family_of(field.annotation) if field is not None else None
-            if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-                owner = field.annotation if family is None and part != loc[-1] else owner
+            inner = _settings_of(field.annotation) if field is not None else None
+            if inner is not None:
+                owner = inner if family is None and part != loc[-1] else owner
         path.append(part)
         if isinstance(node, dict):
             node = node.get(part)
@@ -194,6 +195,12 @@ def _resolve(loc: Sequence[str | int], data: Any, schema: type[BaseModel]) -> tu
         else:
             node = None
     return tuple(path), owner
+
+
+def _settings_of(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field such as `Stop` or `Target | None` holds."""
+    kinds = [annotation, *get_args(annotation)]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def _family_of(annotation: Any) -> type[Component] | None:

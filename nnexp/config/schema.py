@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
@@ -23,6 +23,31 @@ from nnexp.components.schedules import ConstantSchedule, Schedule
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
 
+class Target(Settings):
+    """What is good enough: training ends when `metric` has reached it, also within an epoch."""
+
+    metric: str = Field(description="what must be reached: validation_accuracy or another column")
+    at_least: float | None = Field(None, description="good enough from this value up")
+    at_most: float | None = Field(None, description="good enough from this value down")
+    every: Count | None = Field(
+        None, description="updates between two looks within an epoch; each evaluates a split; null: ten looks an epoch"
+    )
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Target:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("say either at_least or at_most")
+        return self
+
+    def reached(self, value: float) -> bool:
+        """Whether a value of the metric is good enough; NaN is not."""
+        return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
+
+    def __str__(self) -> str:
+        bound = f"at least {self.at_least:g}" if self.at_least is not None else f"at most {self.at_most:g}"
+        return f"{self.metric} {bound}"
+
+
 class Stop(Settings):
     """When training ends: whatever comes first. `stop: 20` is short for `stop: {epochs: 20}`."""
 
@@ -32,6 +57,10 @@ class Stop(Settings):
     min_delta: NonNegative = Field(0.0, description="how much better than the best counts as an improvement")
     metric: str = Field("validation_loss", description="what `patience` watches: validation_loss or another column")
     restore_best: bool = Field(True, description="with `patience`: end with the parameters of the best epoch")
+    dialect: Literal["keras", "sklearn"] = Field(
+        "keras", description="scikit-learn counts on after gains below min_delta, and waits for one epoch more"
+    )
+    target: Target | None = Field(None, description="a metric and the value that is good enough; null: none")
 
 
 class Monitor(Settings):
@@ -39,6 +68,7 @@ class Monitor(Settings):
 
     every: Count = Field(1, description="epochs between two rows of metrics.csv; the last epoch always has one")
     train: bool = Field(True, description="evaluate the whole training split for each row")
+    objective: bool = Field(False, description="log batch_objective: batch_loss with the penalties added")
     checkpoint: NonNegative = Field(10.0, description="seconds between two checkpoints to resume from")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from nnexp.components.batching import Batching
 from nnexp.components.datasets import Dataset, Table
 from nnexp.components.preprocessing import Fitted
+from nnexp.engine import streams
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
 
@@ -22,7 +23,7 @@ WINDOW = 1 << 18
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: x (N, F) in the run's precision, t (N,) as loaded."""
+    """Examples of one split in the file's order: x (N, F) in the run's precision, t (N,) as loaded."""
 
     x: np.ndarray
     t: np.ndarray
@@ -97,7 +98,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
 def split_indices(
     table: Table, validation: float, test: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of training, validation and test examples, in random order; stratified where the target is classes.
+    """Indices of training, validation and test examples, drawn at random; stratified where the target is classes.
 
     Each class is cut at the same shares by largest remainders, so that the sizes of the splits are exact to one
     example a class and every class keeps at least one training example.
@@ -115,7 +116,7 @@ def split_indices(
         parts[2].append(group[:n_test])
         parts[1].append(group[n_test:n_held])
         parts[0].append(group[n_held:])
-    train, held, tested = (rng.permutation(np.concatenate(part)) for part in parts)
+    train, held, tested = (np.sort(np.concatenate(part)) for part in parts)
     return train, held, tested
 
 
@@ -133,8 +134,20 @@ def _shares(sizes: list[int], share: float) -> list[int]:
 class Batches:
     """Cuts the training split into batches, in the order that the batch mode and the seed's `shuffle` stream say."""
 
-    def __init__(self, x: np.ndarray, t: np.ndarray, batching: Batching, seed: int):
+    def __init__(
+        self,
+        x: np.ndarray,
+        t: np.ndarray,
+        batching: Batching,
+        seed: int,
+        legacy: np.random.RandomState | None = None,
+    ):
+        """x (N, F) with targets t (N, ...); `shuffle: sklearn` draws from `legacy`, from its present state on."""
         self.x, self.t, self.batching, self.seed = x, t, batching, seed
+        if batching.shuffle == "sklearn":
+            self._legacy = streams.legacy(seed) if legacy is None else legacy
+            self._legacy_start = self._legacy.get_state()
+            self._legacy_order, self._legacy_epoch = np.arange(len(x)), 0
         self.rows = batching.rows(len(x))
         full, self.rest = batching.sizes(len(x))
         self.steps = full + (self.rest > 0)
@@ -150,8 +163,30 @@ class Batches:
         """The permutation of an epoch, counted from 1; None for the file's order."""
         if self.batching.shuffle == "never":
             return None
+        if self.batching.shuffle == "sklearn":
+            return self._shuffled_again(epoch)
         index = epoch if self.batching.shuffle == "epoch" else 0
-        return stream(self.seed, "shuffle", index).permutation(len(self.x))
+        return self.batching.order(stream(self.seed, "shuffle", index), len(self.x))
+
+    def _shuffled_again(self, epoch: int) -> np.ndarray:
+        """scikit-learn's order: each epoch's is that of the one before, shuffled by one generator that goes on.
+
+        It depends on all epochs before, so after an interruption they are drawn again.
+        """
+        if epoch < self._legacy_epoch:
+            self._legacy.set_state(self._legacy_start)
+            self._legacy_order, self._legacy_epoch = np.arange(len(self.x)), 0
+        while self._legacy_epoch < epoch:
+            indices = np.arange(len(self.x))
+            self._legacy.shuffle(indices)
+            self._legacy_order = self._legacy_order[indices]
+            self._legacy_epoch += 1
+        return self._legacy_order
+
+    def seen(self, epoch: int, count: int) -> np.ndarray:
+        """The first `count` examples of an epoch, as indices."""
+        order = self.order(epoch)
+        return np.arange(count) if order is None else order[:count]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""

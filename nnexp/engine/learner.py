@@ -74,11 +74,12 @@ class Learner:
         self._limits = [(one.limit, W) for one in constraints for W in weights]
         self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
 
-    def _penalty(self, penalty: Penalty) -> tuple[Callable[..., None], tuple[np.ndarray, ...]]:
+    def _penalty(self, penalty: Penalty) -> tuple[Callable[..., None], tuple[np.ndarray, ...], Penalty]:
+        """The penalty's loop with its arrays: what it is on, the gradient there, its coefficients."""
         network, c = self.network, penalty.coefficients()
         end = network.weights if penalty.on == "weights" else network.size
         loop = loops.penalty(type(penalty).slope, len(c))
-        return loop, (network.θ[:end], network.g[:end], np.array(c, network.dtype))
+        return loop, (network.θ[:end], network.g[:end], np.array(c, network.dtype)), penalty
 
     def loss_over(self, rows: int) -> ElementwiseLossStage | SoftmaxLossStage:
         """The loss for batches of `rows` examples."""
@@ -94,9 +95,15 @@ class Learner:
         passed.backward(stage.d)
         if self.clip is not None:
             self.clip.limit(self.network.g)
-        for penalty, arrays in self._penalties:
-            penalty(*arrays)
+        for slope, arrays, penalty in self._penalties:
+            if penalty.per_example:
+                arrays[2][:] = np.multiply(penalty.coefficients(), penalty.share(len(x)))
+            slope(*arrays)
         return value
+
+    def penalty(self, rows: int) -> float:
+        """All penalties of the present weights, as a batch of `rows` examples sees them."""
+        return sum(p.share(rows) * p.value(arrays[0]) for _, arrays, p in self._penalties)
 
     def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""

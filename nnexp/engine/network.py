@@ -169,13 +169,17 @@ class Network:
         norms = [layer.norm for layer in self.layers]
         return not any(isinstance(norm, BatchNormalization) and norm.evaluate == "batch" for norm in norms)
 
-    def initialize(self, initializer: Initializer, seed: int, x: np.ndarray) -> None:
-        """Draw all weights and biases from the seed's `init` stream, layer by layer; γ 1, β 0, the gain that changes
-        nothing.
+    def initialize(
+        self, initializer: Initializer, seed: int, x: np.ndarray, legacy: np.random.RandomState | None = None
+    ) -> None:
+        """Draw all weights and biases from the seed's `init` stream, layer by layer.
 
-        x are training examples (B, I), for initializers that look at them.
+        γ is 1, β 0, the gain of weight normalization such that the weights stay as they are drawn.
+
+        x are training examples (B, I), for initializers that look at them; `legacy` is drawn from instead by
+        initializers that say so.
         """
-        rng = stream(seed, "init")
+        rng: Any = legacy if initializer.legacy and legacy is not None else stream(seed, "init")
         for layer in self.layers:
             self.value[f"{layer.name}.weight"][:] = initializer.draw(rng, layer.inputs, layer.mapped)
             bias = initializer.draw_bias(rng, layer.inputs, layer.mapped)  # also without one: the next weights stay

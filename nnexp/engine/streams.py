@@ -13,6 +13,15 @@ import numpy as np
 PURPOSES = ("data", "split", "init", "shuffle", "dropout")
 
 
+def legacy(seed: int) -> np.random.RandomState:
+    """NumPy's legacy generator, for the bits of libraries that draw from it. Raises ValueError beyond 2³² - 1.
+
+    >>> float(legacy(0).uniform()) == float(np.random.RandomState(0).uniform())
+    True
+    """
+    return np.random.RandomState(seed)
+
+
 def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
     """The generator for a purpose, and for the `index`-th epoch or layer where the purpose has several.
 

@@ -5,26 +5,30 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from nnexp.components.activations import Activation
+from nnexp.components.batching import SingleExample
 from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization, WeightNormalization
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
+from nnexp.components.schedules import Memory
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
-from nnexp.engine.streams import stream
+from nnexp.engine.streams import legacy, stream
 from nnexp.errors import Misfit, did_you_mean
 
 TICK = 0.1
 """Seconds between two ticks: how long an interruption may wait."""
 
+LOOKS = 10
+"""Looks at a target in an epoch, the one at its end included, where nothing else is said."""
 
 INIT_EXAMPLES = 512
 """Training examples that an initializer may look at."""
@@ -96,7 +100,19 @@ class Experiment:
         """The columns of metrics.csv."""
         names = ["loss", *(metric.name for metric in self.metrics)]
         scores = [f"{split}_{name}" for split in self.splits for name in names]
-        return ["epoch", "step", "lr", "batch_loss", *scores, "seconds"]
+        objective = ["batch_objective"] if self.config.monitor.objective else []
+        prequential = [f"prequential_{name}" for name in names] if self.streams else []
+        return ["epoch", "step", "lr", "batch_loss", *objective, *prequential, *scores, "seconds"]
+
+    @property
+    def streams(self) -> bool:
+        """Whether each example is predicted before it is learned from."""
+        return isinstance(self.config.batch, SingleExample) and self.config.batch.stream
+
+    @property
+    def draws_legacy(self) -> bool:
+        """Whether anything is drawn from NumPy's legacy generator."""
+        return self.config.initialization.legacy or self.config.batch.shuffle == "sklearn"
 
     def higher_is_better(self, column: str) -> bool:
         """Whether a column such as validation_accuracy is to be large."""
@@ -130,17 +146,18 @@ class Experiment:
         optimizer = config.optimizer
         if not optimizer.scales_with_lr and config.schedule.label() != "constant":
             yield Misfit("schedule", f"{optimizer.label()} finds its own step sizes, so a schedule has no effect on it")
-        stop, known = config.stop, self.columns[3:-1]
-        names = ["loss", *(metric.name for metric in self.metrics)]
-        possible = ["batch_loss", *(f"{split}_{name}" for split in ("train", "validation") for name in names)]
-        if stop.metric not in possible:
-            guess = did_you_mean(stop.metric, possible) or f"; one of {', '.join(known)}"
-            yield Misfit("stop.metric", f"'{stop.metric}' is not logged{guess}")
-        elif stop.patience is not None and stop.metric not in known:
-            why = "monitor.train is false" if stop.metric.startswith("train_") else "dataset.validation is 0"
+        if config.schedule.watched is not None:
+            yield from self._unlogged("schedule.metric", config.schedule.watched, "schedule.metric")
+        stop = config.stop
+        yield from self._unlogged("stop.metric", stop.metric, "stop.patience" if stop.patience is not None else None)
+        if stop.target is not None:
+            yield from self._unlogged("stop.target.metric", stop.target.metric, "stop.target.metric")
+        if self.draws_legacy and config.seed >= 2**32:
+            yield Misfit("seed", f"scikit-learn's generator takes seeds below 2**32 = {2**32:,}, not {config.seed:,}")
+        if config.batch.sampling == "replacement" and config.batch.shuffle in ("never", "sklearn"):
             yield Misfit(
-                "stop.patience",
-                f"'{stop.metric}' is not logged, for {why}; set stop.metric to one of {', '.join(known)}",
+                "batch.sampling",
+                f"draws with replacement have no fixed order; 'shuffle: {config.batch.shuffle}' does not go with them",
             )
 
     def _misfits_of_layers(self) -> Iterator[Misfit]:
@@ -168,6 +185,23 @@ class Experiment:
                 f"{self.constraints[0].label()} limits the weights' length, which weight normalization makes a "
                 "parameter of its own; leave one of them out",
             )
+
+    def _unlogged(self, path: str, column: str, needed_by: str | None) -> Iterator[Misfit]:
+        """What is wrong with a key `path` that names a column, where `needed_by` is the key that makes use of it."""
+        known = self.columns[3:-1]
+        names = ["loss", *(metric.name for metric in self.metrics)]
+        scores = [f"{split}_{name}" for split in ("train", "validation", "prequential") for name in names]
+        if column not in (possible := ["batch_loss", "batch_objective", *scores]):
+            guess = did_you_mean(column, possible) or f"; one of {', '.join(known)}"
+            yield Misfit(path, f"'{column}' is not logged{guess}")
+        elif needed_by is not None and column not in known:
+            why = {
+                "train": "monitor.train is false",
+                "validation": "dataset.validation is 0",
+                "batch": "monitor.objective is false",
+                "prequential": "batch.stream is not true",
+            }[column.partition("_")[0]]
+            yield Misfit(needed_by, f"'{column}' is not logged, for {why}; set {path} to one of {', '.join(known)}")
 
     def network(self, rng: np.random.Generator) -> Network:
         """The network, not yet initialized; noise draws from `rng`."""
@@ -242,9 +276,12 @@ class Trainer:
         self.config = config
         self.noise_rng = stream(config.seed, "dropout")
         self.network = experiment.network(self.noise_rng)
-        self.network.initialize(config.initialization, config.seed, data.train.x[:INIT_EXAMPLES])
+        generator = legacy(config.seed) if experiment.draws_legacy else None
+        some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
+        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
         self.learner = experiment.learner(self.network)
-        self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
+        targets = experiment.encoded(data.train.t)
+        self.batches = Batches(data.train.x, targets, config.batch, config.seed, generator)
         self.network.over(self.batches.rows, training=True)
         self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
         total = self.batches.steps * config.stop.epochs
@@ -255,12 +292,28 @@ class Trainer:
         self.position = 0
         """Batches of this epoch that are done."""
         self.loss_sum = 0.0
+        self.penalty_sum = 0.0
         self.loss_rows = 0
+        predictions = len(data.train) if experiment.streams else 0
+        self.predicted = np.empty((predictions, self.network.outputs), self.network.dtype)
+        """The outputs for this epoch's examples, each before it was learned from."""
+        target = config.stop.target
+        looks = target is not None and target.metric.startswith(("train_", "validation_"))
+        self.look_every = ((target.every or -(-self.batches.steps // LOOKS)) if target else 1) if looks else 0
+        """Updates between two looks at the target within an epoch; 0: none."""
+        self.reached: float | None = None
+        """The value of the target's metric that was good enough."""
+        self.memory = Memory()
+        """What the schedule remembers."""
+        self.last: dict[str, float] = {}
+        """The last row's objective and prequential scores, where they are logged: part of the final scores."""
         self.seconds = 0.0
         self.enough = False
         """Whether early stopping has had enough."""
         self.best_value = math.nan
         self.best_epoch = -1
+        self.gain_epoch = -1
+        """The last epoch that was better than the best before it by min_delta."""
         self.best: dict[str, np.ndarray] = {}
         self.outcome: Outcome | None = None
 
@@ -272,11 +325,12 @@ class Trainer:
             yield self._row()
             if self.outcome is not None:
                 return
-        while self.learner.t < self.total_steps and not self.enough:
+        while self.learner.t < self.total_steps and not self.enough and self.reached is None:
             yield from self._train_epoch()
             if self.outcome is not None:
                 return
-            if self.learner.t >= self.total_steps or self.epoch % self.config.monitor.every == 0:
+            due = self.learner.t >= self.total_steps or self.epoch % self.config.monitor.every == 0
+            if due or self._look():
                 yield self._row()
                 if self.outcome is not None:
                     return
@@ -285,9 +339,14 @@ class Trainer:
         self._finish()
 
     def _train_epoch(self) -> Iterator[Tick]:
-        batching, step, total = self.batches, self.learner.step, self.total_steps
+        batching, step, total, look_every = self.batches, self.learner.step, self.total_steps, self.look_every
+        streams, objective = self.experiment.streams, self.config.monitor.objective
         tick = start = perf_counter()
         for x, t in batching.epoch(self.epoch, self.position):
+            if streams:
+                self.predicted[self.position] = self.learner.outputs(x)[0]
+            if objective:
+                self.penalty_sum += self.learner.penalty(len(x)) * len(x)
             loss = step(x, t, self.lr(self.learner.t))
             self.position += 1
             self.loss_sum += loss * len(x)
@@ -299,6 +358,11 @@ class Trainer:
             if self.learner.t >= total:
                 break
             now = perf_counter()
+            if look_every and self.position % look_every == 0 and self.position < batching.steps:
+                self.seconds += now - start
+                if self._look():
+                    return
+                now = start = perf_counter()
             if now - tick > TICK:
                 self.seconds += now - start
                 yield Tick(self.epoch, self.learner.t)
@@ -307,14 +371,19 @@ class Trainer:
 
     def _next_epoch(self) -> None:
         self.epoch += 1
-        self.position, self.loss_sum, self.loss_rows = 0, 0.0, 0
+        self.position, self.loss_sum, self.penalty_sum, self.loss_rows = 0, 0.0, 0.0, 0
 
     def lr(self, done: int) -> float:
         """The learning rate of the update that follows `done` updates."""
         schedule, base = self.config.schedule, self.config.optimizer.lr
-        if schedule.per == "step":
-            return base * schedule.factor(done, self.total_steps)
-        return base * schedule.factor(done // self.batches.steps, self.total_epochs)
+        count, total = self._counted(done)
+        return base * schedule.factor(count, total) * self.memory.scale
+
+    def _counted(self, done: int) -> tuple[int, int]:
+        """`done` updates, and all of them, in what the schedule counts."""
+        if self.config.schedule.per == "step":
+            return done, self.total_steps
+        return done // self.batches.steps, self.total_epochs
 
     # -- what is seen on the way -----------------------------------------------------------------------------------
 
@@ -322,46 +391,100 @@ class Trainer:
         """Evaluate, and go on to the next epoch: the state while the row is handed out is that of its start."""
         row: dict[str, float | int | None] = {"epoch": self.epoch, "step": self.learner.t}
         row["lr"] = self.lr(max(self.learner.t - 1, 0))
-        row["batch_loss"] = self.loss_sum / self.loss_rows if self.loss_rows else None
+        gathered = self._epoch_scores()
+        self.last = {key: value for key, value in gathered.items() if key != "batch_loss" and value is not None}
+        row |= gathered
         for split in self.experiment.splits:
             row |= self.score(split)
         row["seconds"] = round(self.seconds, 6)
         self._watch(row)
+        self._heed(row)
+        target = self.config.stop.target
+        if target is not None:
+            self._judge(row[target.metric])
         self._check(row)
         self._next_epoch()
         return Row(row)
 
+    def _epoch_scores(self) -> dict[str, float | None]:
+        """What was gathered over the batches of this epoch so far: losses, and the scores of a stream's predictions."""
+        n = self.loss_rows
+        scores: dict[str, float | None] = {"batch_loss": self.loss_sum / n if n else None}
+        if self.config.monitor.objective:
+            scores["batch_objective"] = (self.loss_sum + self.penalty_sum) / n if n else None
+        if self.experiment.streams and n:
+            seen = self.batches.seen(self.epoch, n)
+            t = self.experiment.data.train.t[seen]
+            scores |= self._scores("prequential", self.predicted[:n], t, self.encoded["train"][seen])
+        elif self.experiment.streams:
+            scores |= {column: None for column in self.experiment.columns if column.startswith("prequential_")}
+        return scores
+
     def score(self, split: str) -> dict[str, float]:
         """Loss and metrics of the present parameters on a split, in evaluation."""
+        examples = self.experiment.data.split(split)
+        return self._scores(split, self.learner.outputs(examples.x), examples.t, self.encoded[split])
+
+    def _scores(self, split: str, z: np.ndarray, t: np.ndarray, encoded: np.ndarray) -> dict[str, float]:
+        """Loss and metrics of outputs z (N, O), where t (N,) are the targets as loaded and as the loss wants them."""
         experiment, data = self.experiment, self.experiment.data
-        examples = data.split(split)
-        z = self.learner.outputs(examples.x)
-        scores = {f"{split}_loss": self.learner.mean_loss(z, self.encoded[split])}
+        scores = {f"{split}_loss": self.learner.mean_loss(z, encoded)}
         if data.classes is not None:
             predicted = experiment.loss.decide(z)
         else:
             predicted = z[:, 0].astype(np.float64) * data.target_scale + data.target_shift
         with np.errstate(all="ignore"):
-            scores |= {f"{split}_{m.name}": m.measure(predicted, examples.t) for m in experiment.metrics}
+            scores |= {f"{split}_{m.name}": m.measure(predicted, t) for m in experiment.metrics}
         return scores
 
     def _watch(self, row: dict[str, Any]) -> None:
-        """Early stopping: remember the best epoch; it is enough when there was none for `patience` epochs."""
+        """Early stopping: remember the best epoch; it is enough when there was none for `patience` epochs.
+
+        As in Keras, only what is better than the best by more than min_delta is the new best. In scikit-learn anything
+        better is, but only a gain of at least min_delta ends the counting, which goes one epoch beyond `patience`.
+        """
         stop = self.config.stop
         if stop.patience is None or row.get(stop.metric) is None:
             return
         value = row[stop.metric]
         sign = 1 if self.experiment.higher_is_better(stop.metric) else -1
-        if self.best_epoch < 0 or sign * (value - self.best_value) > stop.min_delta:
+        sklearn, first = stop.dialect == "sklearn", self.best_epoch < 0
+        gain = sign * (value - self.best_value)
+        if first or (gain >= stop.min_delta if sklearn else gain > stop.min_delta):
+            self.gain_epoch = self.epoch
+        if first or gain > (0.0 if sklearn else stop.min_delta):
             self.best_value, self.best_epoch = value, self.epoch
             if stop.restore_best:
                 self.best = {k: v.copy() for k, v in self._arrays().items() if not k.startswith("slot.")}
-        self.enough = self.epoch - self.best_epoch >= stop.patience
+        self.enough = self.epoch - self.gain_epoch >= stop.patience + sklearn
+
+    def _heed(self, row: dict[str, Any]) -> None:
+        """Show the schedule the metric that it watches, once its warm-up is over."""
+        schedule = self.config.schedule
+        value = None if schedule.watched is None or self.epoch == 0 else row[schedule.watched]
+        if schedule.watched is not None and value is not None and self._counted(self.learner.t)[0] >= schedule.warmup:
+            higher = self.experiment.higher_is_better(schedule.watched)
+            self.memory = schedule.heed(self.memory, value, higher, self.config.optimizer.lr)
+
+    def _look(self) -> bool:
+        """Evaluate the target's metric between two rows. True when it is good enough."""
+        target = self.config.stop.target
+        if target is None:
+            return False
+        split = target.metric.partition("_")[0]
+        scores = self.score(split) if split in SPLITS else self._epoch_scores()
+        return self._judge(scores[target.metric])
+
+    def _judge(self, value: float | int | None) -> bool:
+        target = self.config.stop.target
+        assert target is not None
+        if value is not None and target.reached(value):
+            self.reached = value
+        return self.reached is not None
 
     def _check(self, row: dict[str, Any]) -> None:
-        bad = [
-            name for name, value in row.items() if name.endswith("_loss") and value is not None and value - value != 0
-        ]
+        losses = {name: value for name, value in row.items() if name.endswith(("_loss", "_objective"))}
+        bad = [name for name, value in losses.items() if value is not None and value - value != 0]
         if bad:
             self._diverge(f"{bad[0]} became {row[bad[0]]}")
 
@@ -374,9 +497,13 @@ class Trainer:
         reason = f"{epoch} epoch{'s' if epoch != 1 else ''}"
         if self.learner.t == stop.steps:
             reason = f"stopped at stop.steps, in epoch {epoch}"
-        if self.learner.t < self.total_steps:
-            reason = f"stopped early: {stop.metric} no better since epoch {self.best_epoch}"
-        if self.best:
+        if self.reached is not None:
+            reason = f"{stop.target} reached ({self.reached:.4g}) at step {self.learner.t}, in epoch {epoch}"
+        elif self.learner.t < self.total_steps:
+            reason = f"stopped early: {stop.metric} no better since epoch {self.gain_epoch}"
+        if stop.target is not None and self.reached is None:
+            reason += f"; not reached: {stop.target}"
+        if self.best and self.reached is None:
             for name, array in self._arrays().items():
                 if name in self.best:
                     array[:] = self.best[name]
@@ -386,6 +513,7 @@ class Trainer:
         for split in SPLITS:
             if len(self.experiment.data.split(split)):
                 final |= self.score(split)
+        final |= self.last
         if any(name.endswith("_loss") and value - value != 0 for name, value in final.items()):
             self._diverge("a final loss is not finite")
             return
@@ -411,10 +539,16 @@ class Trainer:
             "enough": self.enough,
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
+            "gain_epoch": self.gain_epoch,
+            "penalty_sum": self.penalty_sum,
+            "reached": self.reached,
+            "last": self.last,
+            "memory": asdict(self.memory),
             "noise": self.noise_rng.bit_generator.state,
         }
         best = {f"best.{name}": array for name, array in self.best.items()}
-        return {"numbers": np.array(json.dumps(numbers)), **self._arrays(), **best}
+        done = self.predicted[: self.position]
+        return {"numbers": np.array(json.dumps(numbers)), **self._arrays(), "predicted": done, **best}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Go on from a `state()`. Raises KeyError or ValueError where it belongs to another network."""
@@ -426,6 +560,8 @@ class Trainer:
         self.best = {name.removeprefix("best."): array for name, array in state.items() if name.startswith("best.")}
         self.learner.t = numbers["t"]
         self.noise_rng.bit_generator.state = numbers["noise"]
+        self.memory = Memory(**numbers["memory"])
+        self.predicted[: len(state["predicted"])] = state["predicted"]
         for name in (
             "epoch",
             "position",
@@ -435,5 +571,9 @@ class Trainer:
             "enough",
             "best_value",
             "best_epoch",
+            "gain_epoch",
+            "penalty_sum",
+            "reached",
+            "last",
         ):
             setattr(self, name, numbers[name])

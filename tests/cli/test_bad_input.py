@@ -343,6 +343,27 @@ VALUES = [
         "longer-than-a-line", f"seed: {'9' * 500}\n", "c.yaml:2:7  seed: must be a whole number, found '999", "9...\n"
     ),
     moons("no-epochs", "stop: 0\n", "c.yaml:2:7  stop.epochs: must be >= 1, found 0"),
+    moons("target-without-bound", "stop: {target: {metric: train_loss}}\n", "c.yaml:2:16  stop.target: say either at_"),
+    moons(
+        "target-with-two-bounds",
+        "stop: {target: {metric: train_loss, at_most: 1, at_least: 0}}\n",
+        "c.yaml:2:16  stop.target: say either at_least or at_most",
+    ),
+    moons(
+        "target-without-metric",
+        "stop: {target: {at_least: 0.9}}\n",
+        "c.yaml:2:16  stop.target.metric: missing; it is needed",
+        "(what must be reached: validation_accuracy or another column)",
+    ),
+    moons(
+        "target-misspelt",
+        "stop: {target: {metric: train_loss, at_most: 1, evry: 3}}\n",
+        "c.yaml:2:49  stop.target.evry: unknown key",
+        "did you mean 'every'?   (allowed: metric, at_least, at_most, every)",
+    ),
+    moons("target-number", "stop: {target: 0.9}\n", "c.yaml:2:16  stop.target: must be keys and values, found 0.9"),
+    moons("no-look", "stop: {target: {metric: train_loss, at_most: 1, every: 0}}\n", "stop.target.every: must be >= 1"),
+    moons("word-for-dialect", "stop: {dialect: sklern}\n", "must be one of keras, sklearn", "did you mean 'sklearn'?"),
     moons(
         "word-for-epochs",
         "stop: never\n",
@@ -669,6 +690,64 @@ MISFITS = [
         "batch-of-one-normalized",
         "normalization: batch\nbatch: single\n",
         "c.yaml:2:16  normalization: batch normalization needs batches of at least 2 examples; use layer",
+    ),
+    train(
+        "last-batch-of-one-normalized",
+        "dataset: {name: moons, n: 60}\nnormalization: batch\nbatch: {size: 7}\n",
+        "c.yaml:3:8  batch: the last of the 36 training examples is a batch of its own",
+        "say 'drop_last: true' or another size than 7",
+    ),
+    moons(
+        "replacement-in-order",
+        "batch: {sampling: replacement, shuffle: never}\n",
+        "c.yaml:2:19  batch.sampling: draws with replacement have no fixed order; 'shuffle: never' does not go with",
+    ),
+    moons(
+        "seed-beyond-the-legacy-order",
+        "batch: {shuffle: sklearn}\nseed: 4294967296\n",
+        "c.yaml:3:7  seed: scikit-learn's generator takes seeds below 2**32 = 4,294,967,296, not 4,294,967,296",
+    ),
+    moons(
+        "seed-beyond-the-legacy-weights",
+        "initialization: {name: sklearn, generator: legacy}\nseed: 4294967296\n",
+        "c.yaml:3:7  seed: scikit-learn's generator takes seeds below 2**32",
+    ),
+    moons(
+        "stream-of-batches",
+        "batch: {stream: true}\n",
+        "c.yaml:2:9  batch.stream: unknown key for batch 'mini'",
+        "a key of single",
+    ),
+    moons(
+        "stream-normalized",
+        "normalization: batch\nbatch: {name: single, stream: true}\n",
+        "c.yaml:2:16  normalization: batch normalization needs batches of at least 2 examples",
+    ),
+    train(
+        "plateau-without-validation",
+        "dataset: {name: moons, validation: 0}\nschedule: plateau\n",
+        "c.yaml:2:11  schedule.metric: 'validation_loss' is not logged, for dataset.validation is 0",
+        "set schedule.metric to one of batch_loss, train_loss",
+    ),
+    moons(
+        "plateau-of-another-metric",
+        "schedule: {name: plateau, metric: validation_acuracy}\n",
+        "c.yaml:2:35  schedule.metric: 'validation_acuracy' is not logged; did you mean 'validation_accuracy'?",
+    ),
+    moons(
+        "target-metric",
+        "stop: {target: {metric: validation_acuracy, at_least: 0.9}}\n",
+        "c.yaml:2:25  stop.target.metric: 'validation_acuracy' is not logged; did you mean 'validation_accuracy'?",
+    ),
+    moons(
+        "target-without-objective",
+        "stop: {target: {metric: batch_objective, at_most: 0.1}}\n",
+        "c.yaml:2:25  stop.target.metric: 'batch_objective' is not logged, for monitor.objective is false",
+    ),
+    moons(
+        "target-without-stream",
+        "stop: {target: {metric: prequential_accuracy, at_least: 0.9}}\n",
+        "c.yaml:2:25  stop.target.metric: 'prequential_accuracy' is not logged, for batch.stream is not true",
     ),
     train(
         "several-misfits",

@@ -58,6 +58,44 @@ def test_a_run(small: Path, tmp_path: Path) -> None:
     assert float(table[3][2]) == pytest.approx(run.final["test_loss"], abs=1e-4)
 
 
+def test_a_stream(small: Path, tmp_path: Path) -> None:
+    result = nnexp("train", small, "batch={name: single, stream: true}", "stop=1", cwd=tmp_path)
+    assert result.code == 0, result.err
+    run = read(the_run(tmp_path))
+    table = [line.split() for line in result.out.splitlines()]
+    assert [row[:2] for row in table[1:]] == [
+        ["train", "36"],
+        ["validation", "12"],
+        ["test", "12"],
+        ["prequential", "36"],
+    ]
+    assert float(table[4][3]) == pytest.approx(run.final["prequential_accuracy"], abs=1e-4)
+    assert run.metrics()["prequential_accuracy"] == [None, run.final["prequential_accuracy"]]
+    assert "prequential_accuracy" in run.record["higher_is_better"]
+    compared = nnexp("compare", "--metric", "prequential_accuracy", "--format", "csv", cwd=tmp_path)
+    assert str(run.final["prequential_accuracy"]) in compared.out
+
+
+def test_good_enough(small: Path, tmp_path: Path) -> None:
+    words = (
+        "stop.target.metric=train_accuracy",
+        "stop.target.at_least=0.8",
+        "stop.target.every=1",
+        "optimizer.lr=0.01",
+    )
+    result = nnexp("train", small, *words, cwd=tmp_path)
+    assert result.code == 0, result.err
+    run = read(the_run(tmp_path))
+    step, epoch = run.record["step"], run.record["epoch"]
+    assert step % 5 > 0, "within an epoch"
+    assert run.metrics()["step"][-1] == step
+    assert run.metrics()["train_accuracy"][-1] == run.final["train_accuracy"] >= 0.8
+    score = f"{run.final['train_accuracy']:.4g}"
+    reason = f"train_accuracy at least 0.8 reached ({score}) at step {step}, in epoch {epoch}"
+    assert run.record["reason"] == reason
+    assert reason in result.err
+
+
 def test_a_long_run_prints_a_few_lines(small: Path, tmp_path: Path) -> None:
     result = nnexp("train", small, "stop=500", cwd=tmp_path)
     shown = [line for line in result.err.splitlines() if line.startswith("epoch")]

@@ -167,3 +167,19 @@ def test_a_constraint_holds_after_each_step(constraint: Constraint, dtype: str) 
     before = W.copy()
     constraint.model_copy(update={"max": 5.0 + 1e-3}).limit(W)  # nothing is too long
     np.testing.assert_array_equal(W, before)
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+@each("penalty", Regularizer, is_penalty)
+def test_the_gradient_is_that_of_the_penalty_a_batch_sees(penalty: Penalty, rows: int) -> None:
+    given = np.random.default_rng(2).normal(size=(rows, 2))
+    gradients = []
+    for penalties in ((), (strong(penalty, 0.7),)):
+        network = Network(2, (3,), 1, Prelu(), NoNormalization(), (), np.dtype("float64"))
+        network.θ[:] = np.random.default_rng(1).normal(size=network.size)
+        learner = Learner(network, Mse(), Sgd(), penalties)
+        learner.gradient(given, np.ones((rows, 1)))
+        end = network.weights if penalty.on == "weights" else network.size
+        gradients.append(network.g[:end].copy())
+    w = network.θ[:end]
+    check(gradients[1] - gradients[0], w, lambda: (learner.penalty(rows), np.sign(w)))

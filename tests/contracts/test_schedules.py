@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
-from nnexp.components.schedules import Schedule
+from nnexp.components.schedules import Memory, PlateauSchedule, Schedule
 from tests.small import rows, trainer
 from tests.variants import each
 
@@ -65,3 +67,62 @@ def test_multiplies_the_base_rate(schedule: Schedule) -> None:
     every = one.batches.steps if schedule.per == "epoch" else 1
     for done in range(one.total_steps):
         assert one.lr(done) == 0.5 * schedule.factor(done // every, total)
+
+
+# -- schedules that watch a metric -----------------------------------------------------------------
+
+
+def watches(schedule: Schedule) -> bool:
+    return schedule.watched is not None
+
+
+def scales(schedule: Schedule, values: Iterable[float], higher: bool = False, lr: float = 1.0) -> list[float]:
+    """The factor on the rate after each value."""
+    memory, found = Memory(), []
+    for value in values:
+        memory = schedule.heed(memory, value, higher, lr)
+        found.append(memory.scale)
+    return found
+
+
+@each("schedule", Schedule)
+def test_only_one_that_watches_changes_its_mind(schedule: Schedule) -> None:
+    changes = len(set(scales(schedule, [1.0] * 200))) > 1
+    assert changes == watches(schedule)
+
+
+@each("schedule", Schedule, watches)
+def test_what_watches_cuts_and_never_raises(schedule: Schedule) -> None:
+    rng = np.random.default_rng(0)
+    for higher in (False, True):
+        found = scales(schedule, rng.normal(size=300), higher)
+        assert found[0] == 1
+        assert all(0 <= later <= earlier for earlier, later in pairwise(found))
+        assert found[-1] < 1
+
+
+@each("schedule", Schedule, watches)
+def test_what_gets_better_is_left_alone(schedule: Schedule) -> None:
+    # By ten each time, so by far more than any threshold; through 0, where a share of the best has no sign.
+    values = [500.0 - 10.0 * k for k in range(100)]
+    assert set(scales(schedule, values)) == {1.0}
+    assert set(scales(schedule, [-v for v in values], higher=True)) == {1.0}
+
+
+@each("schedule", Schedule, watches)
+def test_down_is_the_mirror_of_up(schedule: Schedule) -> None:
+    values = np.random.default_rng(1).normal(size=200).round(1)
+    assert scales(schedule, values) == scales(schedule, -values, higher=True)
+
+
+@pytest.mark.parametrize("cooldown", [0, 3])
+@pytest.mark.parametrize("patience", [0, 1, 5])
+@each("schedule", Schedule, lambda schedule: isinstance(schedule, PlateauSchedule))
+def test_a_plateau_is_cut_at_even_distances(schedule: PlateauSchedule, patience: int, cooldown: int) -> None:
+    # The first value is the best; then patience + 1 bad ones make a cut, after which `cooldown` ones do not count.
+    fields = {"patience": patience, "cooldown": cooldown, "min_lr": 0.0, "eps": 0.0}
+    found = scales(schedule.model_copy(update=fields), [1.0] * 40)
+    cuts = [k for k, (before, after) in enumerate(pairwise(found), 1) if after < before]
+    distance = patience + 1 + cooldown
+    assert cuts == list(range(patience + 1, 40, distance))
+    assert found[-1] == pytest.approx(schedule.gamma ** len(cuts), rel=1e-12)

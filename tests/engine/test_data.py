@@ -86,13 +86,13 @@ def test_sizes_of_the_splits_by_hand() -> None:
     assert train == {0: 6, 1: 12, 2: 18}
 
 
-def test_splits_are_shuffled_by_their_stream() -> None:
+def test_splits_are_drawn_by_their_stream_and_keep_the_file_order() -> None:
     whole = table([50, 50])
     first, again, other = (split_indices(whole, 0.2, 0.2, stream(seed, "split")) for seed in (1, 1, 2))
     for a, b, c in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(a, b)
         assert set(a.tolist()) != set(c.tolist())
-        assert a.tolist() != sorted(a.tolist())
+        assert a.tolist() == sorted(a.tolist())
 
 
 @each("dataset", Dataset)
@@ -225,7 +225,7 @@ def window(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
 
 @pytest.mark.parametrize("n", [4, 5, 7, 8, 9, 23, 24])
 @pytest.mark.parametrize("drop_last", [False, True])
-@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never", "sklearn"])
 def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
     one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
     for epoch in (1, 2):
@@ -239,7 +239,7 @@ def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str, windo
 
 @pytest.mark.parametrize("n", [4, 23, 24])
 @pytest.mark.parametrize("drop_last", [False, True])
-@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never", "sklearn"])
 def test_an_epoch_goes_on_at_any_batch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
     one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
     whole = seen(one, 2)

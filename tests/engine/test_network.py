@@ -69,7 +69,7 @@ def check_gradient(one: Learner, x: np.ndarray, t: np.ndarray, penalties: tuple[
     def probe() -> tuple[float, np.ndarray]:
         rng.bit_generator.state = start
         z = passed.forward(x)
-        value = stage(z, t) + sum(p.value(network.θ[: network.weights]) for p in penalties)
+        value = stage(z, t) + sum(p.share(len(x)) * p.value(network.θ[: network.weights]) for p in penalties)
         distance = z - t if t.shape == z.shape else z
         kinked = (*network._buffers[True].arrays, distance, network.θ)
         signs = np.sign(np.concatenate([array.ravel() for array in kinked]))

@@ -102,7 +102,7 @@ def resumes_alike(one: Trainer) -> int:
     return len(states)
 
 
-@pytest.mark.parametrize("shuffle", ["epoch", "once", "never"])
+@pytest.mark.parametrize("shuffle", ["epoch", "once", "never", "sklearn"])
 @pytest.mark.parametrize(("every", "patience"), [(1, 1), (1, 9), (2, 2), (2, 9)])
 def test_resumes_at_any_step(every: int, patience: int, shuffle: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK", -1.0)
@@ -115,6 +115,39 @@ def test_resumes_at_any_step(every: int, patience: int, shuffle: str, monkeypatc
     one = trainer(**{**EVERYTHING, **changes})
     resumes_alike(one)
     assert one.learner.t == 25 or patience < 9
+
+
+SKLEARN = {
+    "batch": {"name": "mini", "size": 8, "shuffle": "sklearn"},
+    "initialization": {"name": "sklearn", "generator": "legacy"},
+    "regularization": {"name": "l2", "strength": 0.1, "dialect": "sklearn"},
+    "stop": {"epochs": 8, "patience": 1, "min_delta": 0.2, "metric": "batch_objective", "dialect": "sklearn"},
+    "monitor": {"objective": True},
+}
+PLATEAU = {"name": "plateau", "gamma": 0.5, "patience": 0, "metric": "train_loss", "threshold": 0.2, "warmup": 2}
+REMEMBERS: dict[str, dict[str, Any]] = {
+    "sklearn": SKLEARN,
+    "replacement": {"batch": {"name": "mini", "size": 8, "sampling": "replacement"}},
+    "stream": {"batch": {"name": "single", "stream": True}, "stop": 2},
+    "shuffled stream": {"batch": {"name": "single", "stream": True, "shuffle": "epoch"}, "stop": 2},
+    "plateau": {"schedule": PLATEAU, "stop": 12},
+    "plateau by step": {"schedule": PLATEAU | {"per": "step", "cooldown": 1}, "stop": 12},
+    "target": {"stop": {"epochs": 8, "target": {"metric": "validation_loss", "at_most": 0.4, "every": 2}}},
+    "target beside patience": {
+        "stop": {"epochs": 30, "patience": 3, "target": {"metric": "train_accuracy", "at_least": 0.85}}
+    },
+    "target of the batches": {"stop": {"epochs": 30, "target": {"metric": "batch_loss", "at_most": 0.5}}},
+    "target out of reach": {"stop": {"epochs": 3, "target": {"metric": "train_loss", "at_most": 0.0, "every": 1}}},
+}
+"""What else has a past that the rest of a run depends on."""
+
+
+@pytest.mark.parametrize("every", [1, 3])
+@pytest.mark.parametrize("changes", REMEMBERS.values(), ids=REMEMBERS)
+def test_resumes_whatever_it_remembers(changes: dict[str, Any], every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    rate = {"optimizer": {"name": "adam", "lr": 0.02}}
+    resumes_alike(trainer(**rate, **changes | {"monitor": changes.get("monitor", {}) | {"every": every}}))
 
 
 def test_resumes_with_a_small_window(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,6 +276,154 @@ def test_early_stopping_knows_what_is_better() -> None:
     assert one.outcome.final["validation_accuracy"] == max(accuracies)
 
 
+@pytest.mark.parametrize("shuffle", ["epoch", "never"])
+@pytest.mark.parametrize("dataset", [{"name": "moons", "n": 60}, "diabetes"])
+def test_a_stream_predicts_before_it_learns(dataset: Any, shuffle: str) -> None:
+    # By hand: a learner that is shown one example after the other in the file's order, or in the shuffled one.
+    stream = {"name": "single", "stream": True, "shuffle": shuffle}
+    fields: dict[str, Any] = {"dataset": dataset, "batch": stream, "regularization": "dropout", "precision": "float64"}
+    found = rows(trainer(**fields, stop=2))[1:]
+    one = trainer(**fields, stop=2)
+    data, learner = one.experiment.data, one.learner
+    for epoch, row in enumerate(found, 1):
+        order = one.batches.order(epoch) if shuffle == "epoch" else range(len(data.train))
+        assert order is not None
+        losses, answers = [], []
+        for i in order:
+            z = learner.outputs(data.train.x[i : i + 1])
+            t = one.encoded["train"][i : i + 1]
+            losses.append(learner.mean_loss(z, t))
+            answers.append(one.experiment.loss.decide(z)[0] if data.classes else z[0, 0] * data.target_scale)
+            learner.step(data.train.x[i : i + 1], t, 0.001)
+        assert row["prequential_loss"] == pytest.approx(np.mean(losses), rel=1e-12)
+        t = data.train.t[list(order)]
+        if data.classes:
+            assert row["prequential_accuracy"] == pytest.approx(np.mean(answers == t), rel=1e-12)
+        else:
+            rmse = np.sqrt(np.mean((np.array(answers) + data.target_shift - t) ** 2))
+            assert row["prequential_rmse"] == pytest.approx(rmse, rel=1e-12)
+
+
+def test_to_predict_first_changes_nothing() -> None:
+    fields: dict[str, Any] = {"regularization": "dropout", "stop": 2}
+    streamed = trainer(batch={"name": "single", "stream": True}, **fields)
+    single = trainer(batch={"name": "single", "shuffle": "never"}, **fields)
+    found = [{k: v for k, v in row.items() if not k.startswith("prequential_")} for row in rows(streamed)]
+    assert found == rows(single)
+    assert arrays(streamed) == arrays(single)
+    assert streamed.outcome is not None
+    assert single.outcome is not None
+    assert streamed.outcome.final.items() > single.outcome.final.items()
+
+
+RISING: dict[str, Any] = {"optimizer": {"name": "adam", "lr": 0.02}, "batch": {"name": "mini", "size": 4}}
+"""Nine steps an epoch. The validation accuracy first passes 0.8 within an epoch."""
+
+
+@pytest.mark.parametrize("every", [None, 1, 2, 4, 9, 100])
+def test_a_target_ends_training_within_an_epoch(every: int | None) -> None:
+    # Looked at after each step, the metric says at which look it is first good enough.
+    full = trainer(**RISING, stop=20)
+    looked, step = [], full.learner.step
+
+    def and_look(x: np.ndarray, t: np.ndarray, lr: float) -> float:
+        loss = step(x, t, lr)
+        looked.append(full.score("validation")["validation_accuracy"])
+        return loss
+
+    full.learner.step = and_look  # type: ignore[method-assign]
+    rows(full)
+    per = every or 1
+    due = [t for t in range(1, 181) if t % 9 == 0 or t % 9 % per == 0]
+    expected = next(t for t in due if looked[t - 1] >= 0.8)
+    target = {"metric": "validation_accuracy", "at_least": 0.8, "every": every}
+    one = trainer(**RISING, stop={"epochs": 20, "patience": 20, "target": target})
+    found = rows(one)
+    assert one.outcome is not None
+    assert (one.outcome.status, one.outcome.step) == ("finished", expected)
+    assert one.outcome.epoch == found[-1]["epoch"] == -(-expected // 9)
+    assert found[-1]["step"] == expected
+    assert found[-1]["validation_accuracy"] == one.outcome.final["validation_accuracy"] >= 0.8
+    assert f"validation_accuracy at least 0.8 reached ({found[-1]['validation_accuracy']:.4g})" in one.outcome.reason
+    assert f"at step {expected}, in epoch {-(-expected // 9)}" in one.outcome.reason
+    until = trained(**RISING, stop={"epochs": 20, "steps": expected})
+    assert arrays(one) == arrays(until)
+
+
+def test_a_target_that_is_not_reached_changes_nothing() -> None:
+    one = trainer(stop={"epochs": 4, "target": {"metric": "train_loss", "at_most": -1.0, "every": 1}})
+    plain = trainer(stop=4)
+    assert rows(one) == rows(plain)
+    assert arrays(one) == arrays(plain)
+    assert one.outcome is not None
+    assert one.outcome.reason == "4 epochs; not reached: train_loss at most -1"
+
+
+def test_a_target_may_be_reached_before_the_first_step() -> None:
+    one = trainer(stop={"target": {"metric": "validation_loss", "at_most": 100.0}})
+    assert [row["step"] for row in rows(one)] == [0]
+    assert one.outcome is not None
+    assert (one.outcome.status, one.outcome.epoch, one.outcome.step) == ("finished", 0, 0)
+
+
+def test_looks_are_no_training_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that counts its readings: what passes between the reading before a look and the one after is left out.
+    now = iter(range(100_000))
+    monkeypatch.setattr(module, "perf_counter", lambda: float(next(now)))
+    target = {"metric": "train_loss", "at_most": 0.0, "every": 1}
+    one, plain = trainer(stop={"epochs": 1, "target": target}), trainer(stop=1)
+    score = one.score
+
+    def slow(split: str) -> dict[str, float]:
+        for _ in range(1000):
+            next(now)
+        return score(split)
+
+    monkeypatch.setattr(one, "score", slow)
+    rows(one)
+    rows(plain)
+    assert one.seconds <= plain.seconds + 5
+
+
+def test_patience_counts_as_scikit_learn_does() -> None:
+    # Small gains move the best, but only a large one ends the counting, and it goes on for one epoch more.
+    losses = [1.0, 0.95, 0.9, 0.85, 0.5, 0.45, 0.46, 0.44, 0.2, 0.21]
+    ends = {}
+    for dialect in ("keras", "sklearn"):
+        one = trainer(stop={"patience": 3, "min_delta": 0.1, "metric": "batch_loss", "dialect": dialect})
+        for epoch, loss in enumerate(losses, 1):
+            one.epoch = epoch
+            one._watch({"batch_loss": loss})
+            if one.enough:
+                break
+        ends[dialect] = (one.epoch, one.best_value, one.best_epoch, one.enough)
+    # Keras: 1.0, then 0.85, 0.5 and 0.2. scikit-learn: counts 1, 2, 3, none, 1, 2, 3, none.
+    assert ends == {"keras": (8, 0.5, 5, True), "sklearn": (10, 0.2, 9, False)}
+    stops = trainer(stop={"patience": 3, "min_delta": 0.1, "metric": "batch_loss", "dialect": "sklearn"})
+    for epoch, loss in enumerate([1.0, 0.95, 0.9, 0.85, 0.8], 1):
+        stops.epoch = epoch
+        stops._watch({"batch_loss": loss})
+        assert stops.enough == (epoch == 5)
+    assert stops.best_epoch == 5
+
+
+def test_the_objective_is_the_loss_with_its_penalties() -> None:
+    # At learning rate 0 the parameters stay, so every batch sees the same weights.
+    still: dict[str, Any] = {"optimizer": {"name": "sgd", "lr": 0.0}, "stop": 1, "precision": "float64"}
+    logged = {"monitor": {"objective": True}, "batch": {"name": "mini", "size": 8}}
+    for dialect in ("pytorch", "sklearn"):
+        l2 = {"name": "l2", "strength": 0.3, "dialect": dialect}
+        one = trainer(**still, **logged, regularization=(l2, {"name": "l1", "strength": 0.2}))
+        w = one.network.θ[: one.network.weights]
+        row = rows(one)[1]
+        # 36 examples: four batches of 8 and one of 4. λ/B times B is λ for each of the five.
+        share = 1.0 if dialect == "pytorch" else 5 / 36
+        expected = 0.3 / 2 * np.sum(w**2) * share + 0.2 * np.sum(abs(w))
+        assert row["batch_objective"] - row["batch_loss"] == pytest.approx(expected, rel=1e-12)
+    plain = rows(trainer(**still, **logged))
+    assert plain[1]["batch_objective"] == plain[1]["batch_loss"]
+
+
 def test_min_delta_is_what_counts_as_better() -> None:
     one = trainer(stop={"epochs": 10, "patience": 2, "min_delta": 100.0})
     assert [row["epoch"] for row in rows(one)] == [0, 1, 2]
@@ -282,6 +463,17 @@ def test_the_rate_that_is_logged_is_the_rate_that_was_used(schedule: Schedule) -
     assert [row["lr"] for row in found[1:]] == [used[row["step"] - 1] for row in found[1:]]
     if schedule.per == "epoch":
         assert all(len(set(used[i : i + 5])) == 1 for i in range(0, 20, 5))
+
+
+def test_a_plateau_cuts_the_rate_of_the_next_epoch() -> None:
+    # A threshold that nothing can pass: every epoch after the first is a bad one.
+    plateau = {"name": "plateau", "gamma": 0.5, "patience": 1, "threshold": 1e6, "threshold_mode": "abs"}
+    found = rows(trainer(optimizer={"name": "sgd", "lr": 0.4}, schedule=plateau, stop=8))
+    assert [row["lr"] for row in found] == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.1, 0.1, 0.05]
+    warm = rows(trainer(optimizer={"name": "sgd", "lr": 0.4}, schedule=plateau | {"warmup": 3}, stop=8))
+    assert [row["lr"] for row in warm] == pytest.approx([0.04, 0.04, 0.16, 0.28, 0.4, 0.4, 0.2, 0.2, 0.1], rel=1e-12)
+    floor = rows(trainer(optimizer={"name": "sgd", "lr": 0.4}, schedule=plateau | {"min_lr": 0.15}, stop=8))
+    assert [row["lr"] for row in floor][4:] == [0.2, 0.2, 0.15, 0.15, 0.15]
 
 
 # -- theorems --------------------------------------------------------------------------------------

@@ -247,9 +247,14 @@ PENALTIES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"name": "l1", "strength": 0.01}, {"name": "adam", "lr": 0.01}, "torch.optim.Adam(groups, lr=0.01)"),
     ({"name": "elastic", "strength": 0.1}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
     (
-        {"name": "elastic", "strength": 0.02, "share": 0.2},
+        {"name": "elastic", "strength": 0.02, "l1_ratio": 0.2},
         {"name": "adam", "lr": 0.01},
         "torch.optim.Adam(groups, lr=0.01)",
+    ),
+    (
+        {"name": "l2", "strength": 1.2, "dialect": "sklearn"},
+        {"name": "sgd", "lr": 0.1},
+        "torch.optim.SGD(groups, lr=0.1)",
     ),
     ({"name": "l2", "strength": 0.1, "on": "all"}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
     ({"name": "l1", "strength": 0.1, "on": "all"}, {"name": "sgd", "lr": 0.1}, "torch.optim.SGD(groups, lr=0.1)"),
@@ -373,8 +378,9 @@ def trajectory(text: str, rates: list[float] | None, penalty: dict[str, Any] | N
     """The parameters after some steps. The last of the twelve is a bias: penalties touch it with `on: all` only."""
     weights, bias = leaf(START[:-1]), leaf(START[-1:])
     given = penalty or {"name": "l2", "strength": 0.0}
-    share = {"l1": 1.0, "l2": 0.0}.get(given["name"], given.get("share", 0.5))
+    share = {"l1": 1.0, "l2": 0.0}.get(given["name"], given.get("l1_ratio", 0.5))
     l1, l2 = given["strength"] * share, given["strength"] * (1 - share)
+    l2 /= len(START) if given.get("dialect") == "sklearn" else 1  # the test's batch has as many rows as numbers
     everywhere = given.get("on") == "all"
     groups = [{"params": [weights], "weight_decay": l2}, {"params": [bias], "weight_decay": l2 * everywhere}]
     CURRENT[:] = groups
@@ -424,7 +430,7 @@ def penalties() -> None:
         cases[f"{spelled(penalty)}, {spelled(optimizer)}"] = {
             "component": penalty,
             "optimizer": optimizer,
-            "torch": text + what.get(penalty["name"], " with weight_decay=λ (1 - share), on loss + λ share Σ|w|"),
+            "torch": text + what.get(penalty["name"], " with weight_decay=λ (1 - ρ), on loss + λ ρ Σ|w|"),
             "after": trajectory(text, None, penalty),
         }
     write("penalties", start=START, gradients=GRADIENTS, cases=cases)
@@ -674,6 +680,65 @@ SCHEDULES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+# Metrics as they come: one that falls with pauses and noise, one that rises and stays, one that only gets worse.
+WATCHED = {
+    "falling": [
+        *(2.0, 1.0, 0.99995, 0.99994, 0.7, 0.71, 0.72, 0.69, 0.69, 0.69, 0.69, 0.5, 0.51, 0.52, 0.53),
+        *(0.54, 0.49, 0.55, 0.5, 0.5, 0.5, 0.48, 0.48, 0.48, 0.48, 0.47, 0.47, 0.47, 0.47, 0.46),
+    ],
+    "rising": [
+        *(0.1, 0.3, 0.30002, 0.5, 0.5, 0.5, 0.5, 0.6, 0.58, 0.59, 0.6, 0.61, 0.61, 0.61, 0.61),
+        *(0.7, 0.69, 0.69, 0.69, 0.69, 0.69, 0.69, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8),
+    ],
+    "worse": [1.0 + 0.1 * k for k in range(30)],
+}
+PLATEAUS: list[tuple[dict[str, Any], str, str]] = [
+    ({"name": "plateau"}, "falling", "ReduceLROnPlateau(sgd)"),
+    ({"name": "plateau"}, "worse", "ReduceLROnPlateau(sgd)"),
+    ({"name": "plateau", "patience": 0, "gamma": 0.5}, "falling", "ReduceLROnPlateau(sgd, factor=0.5, patience=0)"),
+    (
+        {"name": "plateau", "patience": 2, "gamma": 0.3, "cooldown": 3},
+        "falling",
+        "ReduceLROnPlateau(sgd, factor=0.3, patience=2, cooldown=3)",
+    ),
+    (
+        {"name": "plateau", "patience": 1, "gamma": 0.5, "threshold": 0.05},
+        "falling",
+        "ReduceLROnPlateau(sgd, factor=0.5, patience=1, threshold=0.05)",
+    ),
+    (
+        {"name": "plateau", "patience": 1, "gamma": 0.5, "threshold": 0.15, "threshold_mode": "abs"},
+        "falling",
+        "ReduceLROnPlateau(sgd, factor=0.5, patience=1, threshold=0.15, threshold_mode='abs')",
+    ),
+    (
+        {"name": "plateau", "patience": 1, "gamma": 0.2, "min_lr": 0.003},
+        "worse",
+        "ReduceLROnPlateau(sgd, factor=0.2, patience=1, min_lr=0.003)",
+    ),
+    (
+        {"name": "plateau", "patience": 0, "gamma": 0.1, "eps": 1e-5, "cooldown": 1},
+        "worse",
+        "ReduceLROnPlateau(sgd, patience=0, eps=1e-5, cooldown=1)",
+    ),
+    (
+        {"name": "plateau", "metric": "validation_accuracy", "patience": 2, "gamma": 0.5},
+        "rising",
+        "ReduceLROnPlateau(sgd, mode='max', factor=0.5, patience=2)",
+    ),
+    (
+        {"name": "plateau", "metric": "validation_accuracy", "patience": 1, "threshold": 0.07, "threshold_mode": "abs"},
+        "rising",
+        "ReduceLROnPlateau(sgd, mode='max', patience=1, threshold=0.07, threshold_mode='abs')",
+    ),
+    (
+        {"name": "plateau", "metric": "validation_accuracy", "patience": 1, "gamma": 0.5, "threshold": 0.2},
+        "rising",
+        "ReduceLROnPlateau(sgd, mode='max', factor=0.5, patience=1, threshold=0.2)",
+    ),
+]
+
+
 def schedules() -> None:
     epochs, lr = 20, 0.2
     cases = {}
@@ -686,6 +751,16 @@ def schedules() -> None:
             sgd.step()
             schedule.step()
         cases[spelled(component)] = {"component": component, "torch": text, "rates": rates}
+    for component, watched, text in PLATEAUS:
+        sgd = torch.optim.SGD([leaf([0.0])], lr=lr)
+        schedule = eval(text, vars(torch.optim.lr_scheduler), {"sgd": sgd})
+        rates = []
+        for value in WATCHED[watched]:
+            sgd.step()
+            schedule.step(value)
+            rates.append(sgd.param_groups[0]["lr"])
+        case = {"component": component, "torch": text, "values": WATCHED[watched], "rates": rates}
+        cases[f"{spelled(component)} {watched}"] = case
     write("schedules", epochs=epochs, lr=lr, cases=cases)
 
 

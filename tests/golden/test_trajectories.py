@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,9 +39,10 @@ def golden(name: str) -> Any:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
-def cases(name: str) -> Any:
-    """Parametrizes a test over the cases of a golden file."""
-    return pytest.mark.parametrize("case", [pytest.param(c, id=k) for k, c in golden(name)["cases"].items()])
+def cases(name: str, only: Callable[[Any], bool] = lambda case: True) -> Any:
+    """Parametrizes a test over the cases of a golden file for which `only` holds."""
+    chosen = [pytest.param(case, id=key) for key, case in golden(name)["cases"].items() if only(case)]
+    return pytest.mark.parametrize("case", chosen)
 
 
 def make(family: type[Component], fields: Any) -> Any:
@@ -215,7 +216,7 @@ def test_normalization(case: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize("per", ["epoch", "step"])
-@cases("schedules")
+@cases("schedules", lambda case: "values" not in case)
 def test_schedule(case: Any, per: str) -> None:
     file = golden("schedules")
     component = case["component"] | {"per": per}
@@ -232,6 +233,20 @@ def test_schedule(case: Any, per: str) -> None:
     config = {"dataset": "iris", "batch": "full", "optimizer": optimizer, "schedule": component}
     trainer = Trainer(Experiment(ExperimentConfig.model_validate(config | {"stop": file["epochs"]})))
     agree([trainer.lr(done) for done in range(file["epochs"])], expected, atol)
+
+
+@cases("schedules", lambda case: "values" in case)
+def test_schedule_that_watches(case: Any) -> None:
+    file = golden("schedules")
+    optimizer = {"name": "sgd", "lr": file["lr"]}
+    config = {"dataset": "iris", "batch": "full", "optimizer": optimizer, "schedule": case["component"]}
+    trainer = Trainer(Experiment(ExperimentConfig.model_validate(config)))
+    rates = []
+    for epoch, value in enumerate(case["values"], 1):
+        trainer.epoch = epoch
+        trainer._heed({case["component"].get("metric", "validation_loss"): value})
+        rates.append(trainer.lr(epoch))
+    agree(rates, case["rates"])
 
 
 # -- initializations -------------------------------------------------------------------------------
