@@ -30,6 +30,9 @@ TICK = 0.1
 LOOKS = 10
 """Looks at a target in an epoch, the one at its end included, where nothing else is said."""
 
+OF_AN_EPOCH = ("batch_", "prequential_")
+"""How columns begin that are gathered over an epoch."""
+
 INIT_EXAMPLES = 512
 """Training examples that an initializer may look at."""
 
@@ -152,6 +155,11 @@ class Experiment:
         yield from self._unlogged("stop.metric", stop.metric, "stop.patience" if stop.patience is not None else None)
         if stop.target is not None:
             yield from self._unlogged("stop.target.metric", stop.target.metric, "stop.target.metric")
+            if stop.target.every is not None and stop.target.metric.startswith(OF_AN_EPOCH):
+                yield Misfit(
+                    "stop.target.every",
+                    f"'{stop.target.metric}' is of a whole epoch, and looked at when that ends; leave 'every' out",
+                )
         if self.draws_legacy and config.seed >= 2**32:
             yield Misfit("seed", f"scikit-learn's generator takes seeds below 2**32 = {2**32:,}, not {config.seed:,}")
         if config.batch.sampling == "replacement" and config.batch.shuffle in ("never", "sklearn"):
@@ -298,8 +306,9 @@ class Trainer:
         self.predicted = np.empty((predictions, self.network.outputs), self.network.dtype)
         """The outputs for this epoch's examples, each before it was learned from."""
         target = config.stop.target
-        looks = target is not None and target.metric.startswith(("train_", "validation_"))
-        self.look_every = ((target.every or -(-self.batches.steps // LOOKS)) if target else 1) if looks else 0
+        self.look_every = 0
+        if target is not None and not target.metric.startswith(OF_AN_EPOCH):
+            self.look_every = target.every or -(-self.batches.steps // LOOKS)
         """Updates between two looks at the target within an epoch; 0: none."""
         self.reached: float | None = None
         """The value of the target's metric that was good enough."""

@@ -745,6 +745,11 @@ MISFITS = [
         "c.yaml:2:25  stop.target.metric: 'batch_objective' is not logged, for monitor.objective is false",
     ),
     moons(
+        "target-within-an-epoch-of-an-epoch",
+        "stop: {target: {metric: batch_loss, at_most: 0.1, every: 5}}\n",
+        "c.yaml:2:58  stop.target.every: 'batch_loss' is of a whole epoch, and looked at when that ends; leave 'every'",
+    ),
+    moons(
         "target-without-stream",
         "stop: {target: {metric: prequential_accuracy, at_least: 0.9}}\n",
         "c.yaml:2:25  stop.target.metric: 'prequential_accuracy' is not logged, for batch.stream is not true",
