@@ -56,6 +56,8 @@ class Component(Settings):
     """Other spellings of the member's name that a configuration may use."""
     input_paths: ClassVar[tuple[str, ...]] = ()
     """Fields that name a file to read, relative to the configuration file that they stand in."""
+    starts_with: ClassVar[dict[str, Any]] = {}
+    """What `nnexp init` writes for the fields without a default."""
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields that say the same in two ways; one that is laid over the other replaces it."""
     dialects: ClassVar[dict[str, dict[str, Any]]] = {}
