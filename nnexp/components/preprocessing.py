@@ -274,7 +274,7 @@ class Layer(Preprocessing):
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         if x.shape[1] == 1:
-            raise Misfit("dataset.preprocessing", "layer makes every example 0 where there is only one feature")
+            raise Misfit("dataset.preprocessing.layer", "every example would become 0, for there is only one feature")
         return PerExample(np.array(self.eps))
 
 
