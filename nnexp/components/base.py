@@ -11,6 +11,7 @@ C classes, D parameters.
 from __future__ import annotations
 
 import inspect
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar
 
@@ -39,6 +40,13 @@ Count = Annotated[int, Field(ge=1)]
 def select(condition: Any, a: Any, b: Any) -> Any:
     """`a` where the condition holds, else `b`: on arrays as NumPy's `where`, in a fused loop as a branch."""
     return np.where(condition, a, b)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """For matrix products on data, whose bits may change with the number of BLAS threads: they are made with one."""
+    import threadpoolctl
+
+    return threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 class Settings(BaseModel):

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
-from nnexp.components.base import Component, NonNegative
+from nnexp.components.base import Component, NonNegative, one_thread
 from nnexp.errors import Misfit, did_you_mean
 
 
@@ -52,7 +52,8 @@ class Linear(Fitted):
     matrix: np.ndarray
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        return (x - self.shift) @ self.matrix
+        with one_thread():
+            return (x - self.shift) @ self.matrix
 
 
 @dataclass(frozen=True)
@@ -252,7 +253,10 @@ class Whiten(Preprocessing):
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         mean, variances, directions = _principal(x)
         whitening = directions / np.sqrt(variances + self.eps)
-        return Components(mean, whitening) if self.kind == "pca" else Linear(mean, whitening @ directions.T)
+        if self.kind == "pca":
+            return Components(mean, whitening)
+        with one_thread():
+            return Linear(mean, whitening @ directions.T)
 
 
 class Layer(Preprocessing):
@@ -372,7 +376,8 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     centred = x - mean
     size = np.abs(x).max(axis=0)
     centred[:, np.abs(centred).max(axis=0) <= 1e-12 * size] = 0.0  # what rounding the mean left of a constant
-    _, σ, rows = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
+    with one_thread():
+        _, σ, rows = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
     kept = σ > max(x.shape) * np.finfo(x.dtype).eps * σ[0]
     if not kept.any():
         raise Misfit("dataset.preprocessing", "the training examples are all the same, so they have no directions")

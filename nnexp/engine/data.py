@@ -101,8 +101,8 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
 
 def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:
     """A later step would put there what is not the mean of the feature. Raises Misfit."""
-    bad = np.any([np.isnan(x).any(axis=0) for x in xs], axis=0)
-    if bad.any():
+    if any(np.isnan(x).any() for x in xs):
+        bad = np.any([np.isnan(x).any(axis=0) for x in xs], axis=0)
         missing = [name for name, one in zip(features, bad, strict=True) if one]
         raise Misfit(
             "dataset.preprocessing",

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict
+from threadpoolctl import threadpool_limits
 
 from nnexp.components.base import members
 from nnexp.components.batching import FullBatch, MiniBatch
 from nnexp.components.conditions import Condition
-from nnexp.components.datasets import Dataset, Table
+from nnexp.components.datasets import Dataset, Generated, Table
 from nnexp.components.preprocessing import Linear, Preprocessing, Scaled
 from nnexp.config.load import fingerprint
 from nnexp.config.schema import ExperimentConfig
@@ -205,6 +206,27 @@ def test_conditions_are_part_of_what_a_run_is_known_by(condition: Condition) -> 
 
 
 # -- preprocessing ---------------------------------------------------------------------------------
+
+
+WIDE = [cls for cls in members(Generated).values() if "features" in cls.model_fields]
+"""Enough features for products that BLAS shares among threads."""
+
+
+@pytest.mark.parametrize(
+    ("cls", "step"),
+    [
+        *((WIDE[0], step) for step in variants(Preprocessing)),
+        *((cls, members(Preprocessing)["center"]()) for cls in WIDE),
+    ],
+)
+def test_the_number_of_blas_threads_changes_no_bit(cls: type[Generated], step: Preprocessing) -> None:
+    dataset = cls(n=3000, features=300, preprocessing=(step,))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            one = prepare(dataset, 0, "float64")
+            found.append((one.digest, one.train.x.tobytes(), one.test.x.tobytes()))
+    assert found[0] == found[1]
 
 
 @each("step", Preprocessing)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from nnexp.components.base import Count, NonNegative
+from nnexp.components.base import Count, NonNegative, one_thread
 from nnexp.components.datasets.base import Dataset, Examples, RegressionFields, Table
 
 
@@ -246,7 +246,9 @@ class Gaussians(Generated):
         means = np.where(t == 0, -0.5, 0.5)[:, None] * self.distance / sqrt(self.features)
         z = rng.normal(size=(self.n, self.features)) + means
         note = f"no classifier has an expected error below {self.bayes_error:.2%}".replace("%", " %")
-        return Table(z @ L.T, t, _features(self.features), _numbered(2), notes=(note,))
+        with one_thread():
+            x = z @ L.T
+        return Table(x, t, _features(self.features), _numbered(2), notes=(note,))
 
 
 class Heterogeneous(Generated):
@@ -279,7 +281,8 @@ class Heterogeneous(Generated):
         t = _even(self.n, 2)
         j = np.arange(self.features)
         z, ε = rng.normal(size=(self.n, self.features)), rng.normal(size=self.n)
-        score = z @ np.where(j % 2 == 0, 1, -1) / sqrt(self.features) + self.noise * ε
+        with one_thread():
+            score = z @ np.where(j % 2 == 0, 1, -1) / sqrt(self.features) + self.noise * ε
         z[(score > 0) != (t == 1)] *= -1  # (z, ε) is as likely as (-z, -ε), so classes can be made even
         scales = 10 ** (self.decades * (j / (self.features - 1) - 0.5))
         note = f"no classifier has an expected error below {self.bayes_error:.2%}".replace("%", " %")
@@ -362,13 +365,14 @@ class LinearRegression(Generated, RegressionFields):
     def load(self, rng: np.random.Generator) -> Table:
         F = self.features
         j = np.arange(F)
-        Q, R = np.linalg.qr(rng.normal(size=(F, F)))
-        Q *= np.sign(np.diag(R))
         λ = self.condition ** -(j / max(F - 1, 1))
-        x = rng.normal(size=(self.n, F)) * np.sqrt(λ) @ Q.T
         w = np.where(j % 2 == 0, 1.0, -1.0)
-        t = x @ w + self.noise * rng.normal(size=self.n)
-        signal = float((λ * (Q.T @ w) ** 2).sum())
+        with one_thread():
+            Q, R = np.linalg.qr(rng.normal(size=(F, F)))
+            Q *= np.sign(np.diag(R))
+            x = rng.normal(size=(self.n, F)) * np.sqrt(λ) @ Q.T
+            t = x @ w + self.noise * rng.normal(size=self.n)
+            signal = float((λ * (Q.T @ w) ** 2).sum())
         best = signal / (signal + self.noise**2)
         note = f"no model has an expected mse below {self.noise**2:g} (or r2 above {best:.4f})"
         return Table(x, t, _features(F), None, notes=(note,))
