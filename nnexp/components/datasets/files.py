@@ -14,7 +14,7 @@ from nnexp.components.datasets.base import Dataset, RegressionFields, Table
 from nnexp.errors import InputError, Misfit, did_you_mean
 
 
-class UserFile(Dataset, RegressionFields):
+class UserFile(RegressionFields, Dataset):
     """A file of the user's own."""
 
     path: str = Field(description="the file, relative to the configuration that names it")

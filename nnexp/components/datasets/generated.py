@@ -329,7 +329,7 @@ class SparseBagOfWords(Generated):
         return Table(x, t, _features(self.features, "word"), _numbered(2), notes=(note,))
 
 
-class LinearRegression(Generated, RegressionFields):
+class LinearRegression(RegressionFields, Generated):
     """A linear target with known weights, and inputs as badly conditioned as wanted: gradient descent's own problem.
 
         x ~ N(0, Q diag λ Qᵀ),   λ_j = condition^(-j / (F - 1)),   Q a random rotation
@@ -378,7 +378,7 @@ class LinearRegression(Generated, RegressionFields):
         return Table(x, t, _features(F), None, notes=(note,))
 
 
-class Function1d(Generated, RegressionFields):
+class Function1d(RegressionFields, Generated):
     """One function of one input, to look at what a network makes of it.
 
         t = f(x) + noise ε,   x ~ U(-1, 1),   ε ~ N(0, 1)

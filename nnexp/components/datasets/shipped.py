@@ -77,7 +77,7 @@ class Digits(Shipped):
     name: Literal["digits"] = "digits"
 
 
-class Diabetes(Shipped, RegressionFields):
+class Diabetes(RegressionFields, Shipped):
     """442 patients, 10 measurements; the target is how far the disease went in a year, from 25 to 346.
 
         N = 442, F = 10, real target
