@@ -105,7 +105,7 @@ class LabelNoise(Condition):
         t = t.copy()
         if classes is None:
             size = 1.0 if self.size is None else self.size
-            t[chosen] += size * t.std() * rng.normal(size=n)[chosen]
+            t[chosen] += size * t.std() * rng.normal(size=count)
             note = f"{count:,} of {n:,} training targets have noise of {size:g} standard deviations"
             return x, t, note
         if self.size is not None:

@@ -169,7 +169,10 @@ def test_the_best_classifier_of_gaussians(fields: dict) -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.1, 2.0])
 def test_the_best_classifier_of_heterogeneous_features(noise: float) -> None:
-    table = loaded(GENERATED["heterogeneous"](n=2 * MANY, features=6, decades=6.0, noise=noise))
+    dataset = GENERATED["heterogeneous"](n=2 * MANY, features=6, decades=6.0, noise=noise)
+    table = loaded(dataset)
+    assert dataset.bayes_error == pytest.approx(np.arctan(noise) / π, rel=1e-12)
+    assert f"{dataset.bayes_error:.2%}".replace("%", " %") in table.notes[0]
     np.testing.assert_allclose(np.log10(table.x.std(axis=0)), [-3, -1.8, -0.6, 0.6, 1.8, 3], atol=0.02)
     np.testing.assert_allclose(table.x.mean(axis=0) / table.x.std(axis=0), 0, atol=0.025)
     z = table.x / 10 ** np.linspace(-3, 3, 6)

@@ -249,6 +249,14 @@ def test_preprocessing_sees_only_the_training_split(step: Preprocessing) -> None
 
 
 @each("step", Preprocessing)
+def test_splits_may_be_empty(step: Preprocessing) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (50, 2)).tolist()
+    one = prepare(Given(x=x, t=[0.0] * 50, preprocessing=(step,), validation=0.0, test=0.0), 0, "float64")
+    assert one.train.x.shape == (50, len(one.features))
+    assert one.validation.x.shape == one.test.x.shape == (0, len(one.features))
+
+
+@each("step", Preprocessing)
 def test_constant_features(step: Preprocessing) -> None:
     for constant in (0.0, 1.0, 0.1, 1e8 + 0.1, -1e-300):
         x = np.column_stack([np.full(50, constant), np.arange(50.0)])

@@ -189,7 +189,7 @@ class Blobs(Generated):
 
     Source: scikit-learn's make_blobs.
 
-    Differs: the defaults are the same, and examples come in the order of their class (scikit-learn shuffles them).
+    Differs: examples come in the order of their class; scikit-learn shuffles them.
 
         >>> table = Blobs(n=12, centers=4, spread=0.0).load(np.random.default_rng(0))
         >>> len(np.unique(table.x, axis=0)), table.t.tolist()
@@ -368,8 +368,7 @@ class LinearRegression(RegressionFields, Generated):
         λ = self.condition ** -(j / max(F - 1, 1))
         w = np.where(j % 2 == 0, 1.0, -1.0)
         with one_thread():
-            Q, R = np.linalg.qr(rng.normal(size=(F, F)))
-            Q *= np.sign(np.diag(R))
+            Q, _ = np.linalg.qr(rng.normal(size=(F, F)))
             x = rng.normal(size=(self.n, F)) * np.sqrt(λ) @ Q.T
             t = x @ w + self.noise * rng.normal(size=self.n)
             signal = float((λ * (Q.T @ w) ** 2).sum())
