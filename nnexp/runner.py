@@ -188,12 +188,7 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
     arrays |= {f"running.{name}": array for name, array in trainer.network.running.items()}
     data = trainer.experiment.data
     for number, fitted in enumerate(data.fitted):
-        arrays[f"preprocessing{number}.shift"], arrays[f"preprocessing{number}.scale"] = (
-            fitted.shift,
-            fitted.scale,
-        )
-        if fitted.fill is not None:
-            arrays[f"preprocessing{number}.fill"] = fitted.fill
+        arrays |= {f"preprocessing{number}.{name}": array for name, array in fitted.arrays().items()}
     arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
     return arrays
 

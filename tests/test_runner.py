@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from nnexp import __version__, runner
+from nnexp.components.preprocessing import Preprocessing
 from nnexp.config.load import load
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import trainer as training
@@ -23,6 +24,7 @@ from nnexp.store.folder import RunFolder
 from nnexp.store.record import Record, wrong_with
 from tests.past import alter, read
 from tests.small import EVERYTHING, RUN, log, model
+from tests.variants import described, variants
 
 Watch = Callable[[Trainer, Row | Tick], None]
 
@@ -110,6 +112,21 @@ def test_a_model_predicts_without_nnexp(tmp_path: Path) -> None:
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     assert np.mean(p.argmax(axis=1) == raw.t) == record["final"]["test_accuracy"]
     assert -np.mean(np.log(p[np.arange(len(raw.t)), raw.t])) == pytest.approx(record["final"]["test_loss"], rel=1e-12)
+
+
+@pytest.mark.parametrize("step", variants(Preprocessing), ids=described)
+def test_a_model_has_the_arrays_of_its_preprocessing(step: Preprocessing, tmp_path: Path) -> None:
+    dataset = {**RUN["dataset"], "preprocessing": [{"name": step.label(), **step.model_dump()}]}
+    raw = experiment(dataset={**RUN["dataset"], "preprocessing": "none"}, precision="float64").data
+    folder, record = run(tmp_path, dataset=dataset, precision="float64", stop=1)
+    assert record["status"] == "finished"
+    data = experiment(dataset=dataset, precision="float64").data
+    with np.load(folder / "model.npz", allow_pickle=False) as file:
+        saved = {name.partition(".")[2]: file[name] for name in file if name.startswith("preprocessing0.")}
+        assert file["hidden1.weight"].shape[0] == data.train.x.shape[1]
+    (fitted,) = data.fitted
+    assert set(saved) == set(fitted.arrays())
+    np.testing.assert_array_equal(type(fitted)(**saved)(raw.test.x), data.test.x)
 
 
 # -- stopping and going on -------------------------------------------------------------------------

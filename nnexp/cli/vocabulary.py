@@ -134,6 +134,7 @@ def _described(cls: type[Component]) -> dict[str, Any]:
 
 
 def _explain(cls: type[Component]) -> None:
+    from nnexp.config.load import key_of
     from nnexp.report.tables import Column, Grid, render
 
     d = _described(cls)
@@ -164,10 +165,10 @@ def _explain(cls: type[Component]) -> None:
     fields = sorted(d["fields"], key=lambda f: f["default"] != "needed")[:2]
     given = {f["field"]: f["default"].replace("needed", "...") for f in fields if f["default"] != "null"}
     sample = ", ".join(f"{field}: {value}" for field, value in given.items())
-    family = d["family"] if d["family"] != "preprocessing" else "dataset.preprocessing"
-    short = [] if "..." in sample else [f"{family}: {d['name']}"]
-    long = [f"{family}: {{name: {d['name']}, {sample}}}"] if sample else []
-    if d["family"] != "metric":
+    key = key_of(_families()[d["family"]])
+    short = [] if "..." in sample else [f"{key}: {d['name']}"]
+    long = [f"{key}: {{name: {d['name']}, {sample}}}"] if sample else []
+    if key is not None:
         typer.echo("In YAML: " + "   or   ".join(short + long))
 
 
@@ -196,15 +197,16 @@ def _bounds(field: Any) -> str:
 
 
 def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    from typing import Annotated, Literal, get_args, get_origin
+    from types import UnionType
+    from typing import Annotated, Literal, Union, get_args, get_origin
 
     from nnexp.components.base import Component
 
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
-    if type(None) in arguments:
-        return _accepted(next(a for a in arguments if a is not type(None)), metadata)
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(_accepted(a, metadata) for a in arguments if a is not type(None))
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, arguments))
     if get_origin(annotation) is tuple:
@@ -289,9 +291,8 @@ def starter(dataset: str) -> str:
         lines += ["# " + line for line in textwrap.wrap(about, 96)]
         default = field.default
         if key == "dataset":
-            value: Any = dataset
-            if dataset == "csv":
-                value = {"name": "csv", "path": "data.csv", "target": "label"}
+            start = members(_families()["dataset"])[dataset].starts_with
+            value: Any = {"name": dataset, **start} if start else dataset
         elif isinstance(default, Component):
             given = {k: v for k, v in default.model_dump().items() if k != "name" and v is not None}
             value = default.label() if not given else {"name": default.label(), **_listed(given)}

@@ -11,6 +11,7 @@ C classes, D parameters.
 from __future__ import annotations
 
 import inspect
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -41,6 +42,13 @@ def select(condition: Any, a: Any, b: Any) -> Any:
     return np.where(condition, a, b)
 
 
+def one_thread() -> AbstractContextManager[Any]:
+    """For matrix products on data, whose bits may change with the number of BLAS threads: they are made with one."""
+    import threadpoolctl
+
+    return threadpoolctl.threadpool_limits(1, user_api="blas")
+
+
 class Settings(BaseModel):
     """Frozen, strict YAML fields: unknown keys, strings for numbers and NaN are errors."""
 
@@ -56,6 +64,8 @@ class Component(Settings):
     """Other spellings of the member's name that a configuration may use."""
     input_paths: ClassVar[tuple[str, ...]] = ()
     """Fields that name a file to read, relative to the configuration file that they stand in."""
+    starts_with: ClassVar[dict[str, Any]] = {}
+    """What `nnexp init` writes for the fields without a default."""
     alternatives: ClassVar[tuple[tuple[str, ...], ...]] = ()
     """Groups of fields that say the same in two ways; one that is laid over the other replaces it."""
     dialects: ClassVar[dict[str, dict[str, Any]]] = {}

@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from nnexp import __version__
-from nnexp.components.base import Component, families, members
+from nnexp.components.base import AS_LIST, Component, families, members
 from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
 from nnexp.config.plugins import digest, load_plugins
-from nnexp.config.problems import SWEEP_KEYS, problems_of, report
+from nnexp.config.problems import SWEEP_KEYS, component_fields, problems_of, report
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
 from nnexp.errors import InputError, Misfit, Problem
@@ -38,7 +38,8 @@ class Loaded:
 
     def refuse(self, misfits: Sequence[Misfit]) -> InputError:
         """The error for parts that do not go together, each at its place."""
-        return report([Problem(m.path, m.message) for m in misfits], self.draft, self.name)
+        problems = [Problem(m.path, m.message, keys=_path_of(m.path.split("."), self.draft.data)) for m in misfits]
+        return report(problems, self.draft, self.name)
 
     def origin(self, dotted: str) -> str:
         """Where the value at a dotted key came from: a line, an override, the environment or the default."""
@@ -115,12 +116,21 @@ def list_keys() -> frozenset[str]:
             found.add(key)
         elif isinstance(annotation, type) and issubclass(annotation, Component):
             for cls in members(annotation).values():
-                found |= {
-                    f"{key}.{name}"
-                    for name, inner in cls.model_fields.items()
-                    if isinstance(inner.default, tuple) and any(isinstance(v, Component) for v in inner.default)
-                }
+                found |= {f"{key}.{name}" for name, inner in cls.model_fields.items() if AS_LIST in inner.metadata}
     return frozenset(found)
+
+
+def key_of(family: type[Component]) -> str | None:
+    """The dotted key where a configuration names members of a family; None for a family that is computed, not chosen.
+
+    >>> key_of(families()["condition"])
+    'dataset.conditions'
+    """
+    for key, outer in component_fields(ExperimentConfig):
+        inside = {inner: f"{key}.{name}" for name, inner in component_fields(outer)}
+        if outer is family or family in inside:
+            return inside.get(family, key)
+    return None
 
 
 def validate(draft: Draft, name: str) -> Loaded:

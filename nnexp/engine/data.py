@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Data:
     validation: Split
     test: Split
     features: tuple[str, ...]
+    """The names of the columns of x, after preprocessing."""
     classes: tuple[str, ...] | None
     fitted: tuple[Fitted, ...]
     target_shift: float
@@ -62,37 +64,51 @@ class Data:
 
 
 def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
-    """Load, split, fit the preprocessing on the training split and cast. Raises Misfit or InputError."""
+    """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
+
+    Raises Misfit or InputError.
+    """
     table = dataset.load(stream(seed, "data"))
     parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
-    xs = [table.x[index] for index in parts]
-    fitted = []
+    xs, ts = [table.x[index] for index in parts], [table.t[index] for index in parts]
+    notes, classes = list(table.notes), None if table.classes is None else len(table.classes)
+    for condition in dataset.conditions:
+        rng = stream(seed, "condition", crc32(condition.label().encode()))
+        xs[0], ts[0], note = condition.apply(xs[0], ts[0], classes, rng)
+        notes.append(note)
+    fitted, features = [], table.features
     for step in dataset.preprocessing:
-        one = step.fit(xs[0])
+        if not step.takes_missing:
+            _refuse_missing(xs, features)
+        one = step.fit(xs[0], features)
         fitted.append(one)
+        features = one.names(features)
         xs = [one(x) for x in xs]
-        if any(np.isnan(x).any() for x in xs):
-            break  # what a later step would put there is not the mean of the feature
-    if any(np.isnan(x).any() for x in xs):
-        missing = [name for name, bad in zip(table.features, np.isnan(table.x).any(axis=0), strict=True) if bad]
-        raise Misfit(
-            "dataset.preprocessing",
-            f"values are missing in {', '.join(map(repr, missing[:5]))}; begin with impute: [impute, standardize]",
-        )
+    _refuse_missing(xs, features)
     shift, scale = 0.0, 1.0
     if table.classes is None and getattr(dataset, "scale_target", False):
-        shift = float(table.t[parts[0]].mean())
-        scale = float(table.t[parts[0]].std()) or 1.0
-    digest = hashlib.sha256(table.x.tobytes() + table.t.tobytes()).hexdigest()[:16]
+        shift = float(ts[0].mean())
+        scale = float(ts[0].std()) or 1.0
+    told = [table.x, table.t] if table.test is None else [table.x, table.t, table.test]
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in told)).hexdigest()[:16]
     dtype = np.dtype(precision)
     with np.errstate(over="ignore"):
         xs = [np.ascontiguousarray(x, dtype) for x in xs]
     if not all(np.isfinite(x).all() for x in xs):
         raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
-    train, validation, tested = (Split(x, table.t[i]) for x, i in zip(xs, parts, strict=True))
-    return Data(
-        train, validation, tested, table.features, table.classes, tuple(fitted), shift, scale, digest, table.notes
-    )
+    train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
+    return Data(train, validation, tested, features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
+
+
+def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:
+    """A later step would put there what is not the mean of the feature. Raises Misfit."""
+    if any(np.isnan(x).any() for x in xs):
+        bad = np.any([np.isnan(x).any(axis=0) for x in xs], axis=0)
+        missing = [name for name, one in zip(features, bad, strict=True) if one]
+        raise Misfit(
+            "dataset.preprocessing",
+            f"values are missing in {', '.join(map(repr, missing[:5]))}; begin with impute: [impute, standardize]",
+        )
 
 
 def split_indices(
@@ -101,9 +117,15 @@ def split_indices(
     """Indices of training, validation and test examples, drawn at random; stratified where the target is classes.
 
     Each class is cut at the same shares by largest remainders, so that the sizes of the splits are exact to one
-    example a class and every class keeps at least one training example.
+    example a class and every class keeps at least one training example. Where the data set says itself which examples
+    are the test split, `test` is not asked for, and validation is cut from the others.
     """
     n = len(table.t)
+    if table.test is not None:
+        others = np.flatnonzero(~table.test)
+        rest = Table(table.x, table.t[others], table.features, table.classes)
+        train, held, _ = split_indices(rest, validation * n / len(others), 0.0, rng)
+        return others[train], others[held], rng.permutation(np.flatnonzero(table.test))
     groups = (
         [np.arange(n)] if table.classes is None else [np.flatnonzero(table.t == c) for c in range(len(table.classes))]
     )

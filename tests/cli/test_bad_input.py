@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from nnexp.components.optimizers import Momentum
@@ -72,6 +74,13 @@ def table(*rows: str, header: str = "size,colour,kind") -> str:
 def column(*values: object, header: str = "a,kind") -> str:
     """A table with these values of `a` and two classes in turn."""
     return table(*(f"{value},{i % 2}" for i, value in enumerate(values)), header=header)
+
+
+def arrays(**named: np.ndarray) -> bytes:
+    """The bytes of an npz file."""
+    file = BytesIO()
+    np.savez(file, **named)
+    return file.getvalue()
 
 
 YAML = [
@@ -461,6 +470,48 @@ VALUES = [
         "dataset:\n  name: moons\n  validation: 0.5\n  test: 0.5\n",
         "c.yaml:1:1  dataset: validation (0.5) and test (0.5) leave nothing",
     ),
+    train(
+        "components-text",
+        "dataset:\n  name: moons\n  preprocessing: {name: pca, components: all}\n",
+        "c.yaml:3:42  dataset.preprocessing.components: must be a number of components from 1, or a share of the "
+        "variance between 0 and 1; found 'all'",
+    ),
+    train(
+        "components-percent",
+        "dataset:\n  name: moons\n  preprocessing: [standardize, {name: pca, components: 95%}]\n",
+        "c.yaml:3:56  dataset.preprocessing.pca.components: must be a number of components from 1",
+        "found '95%'",
+    ),
+    train(
+        "rate-above-one",
+        "dataset:\n  name: moons\n  conditions: {name: label_noise, rate: 20}\n",
+        "c.yaml:3:41  dataset.conditions.rate: must be <= 1, found 20",
+    ),
+    train(
+        "condition-near",
+        "dataset: {name: moons, conditions: [label_nosie]}\n",
+        "c.yaml:1:37  dataset.conditions.0: 'label_nosie' is not a condition; did you mean 'label_noise'?",
+    ),
+    train(
+        "condition-twice",
+        "dataset: {name: moons, conditions: [sorted, sorted]}\n",
+        "dataset.conditions: 'sorted' stands there twice",
+    ),
+    train(
+        "no-second-domain",
+        "dataset: {name: two_domains, test: 0}\n",
+        "c.yaml:1:10  dataset: the test split is the second domain; with test 0 of n 400 it has 0 examples",
+    ),
+    train(
+        "too-much-to-generate",
+        "dataset: {name: sparse_bag_of_words, n: 1000000, features: 1000}\n",
+        "c.yaml:1:10  dataset: n x features is 1,000,000,000; at most 100,000,000 numbers are generated",
+    ),
+    train(
+        "more-clouds-than-points",
+        "dataset: {name: blobs, n: 10, centers: 20}\n",
+        "c.yaml:1:10  dataset: n (10) is too small for 20 centers, each a class",
+    ),
     Case(
         "environment",
         {"c.yaml": MOONS},
@@ -761,6 +812,96 @@ MISFITS = [
         "c.yaml:3:15  batch.size: ",
         "c.yaml:4:18  stop.patience: ",
         "3 problems in c.yaml; nothing was run.",
+    ),
+]
+
+CONDITIONS = [
+    train(
+        "limit-above-the-split",
+        "dataset: {name: moons, n: 100, conditions: {name: limit, examples: 61}}\n",
+        "c.yaml:1:68  dataset.conditions.limit.examples: 61 examples; the training split has 60",
+    ),
+    train(
+        "limit-below-the-classes",
+        "dataset:\n  name: digits\n  conditions: [sorted, {name: limit, examples: 9}]\n",
+        "c.yaml:3:48  dataset.conditions.limit.examples: 9 examples for 10 classes; each needs one at least",
+    ),
+    train(
+        "noise-of-a-size-on-labels",
+        "dataset:\n  name: moons\n  conditions: {name: label_noise, size: 2}\n",
+        "c.yaml:3:41  dataset.conditions.label_noise.size: size is for a real target; labels have only a rate",
+    ),
+    train(
+        "imbalance-of-a-real-target",
+        "dataset: {name: diabetes, conditions: imbalance}\n",
+        "c.yaml:1:39  dataset.conditions.imbalance: imbalance is for classes, and the target is a real number",
+    ),
+    train(
+        "imbalance-of-too-few",
+        "dataset: {name: moons, n: 100, conditions: {name: imbalance, ratio: 80}}\n",
+        "dataset.conditions.imbalance.ratio: with 30 examples of the first class, a ratio of 80 leaves none",
+    ),
+    override(
+        "limit-by-override",
+        "dataset.conditions.limit.examples=1000",
+        "command line: dataset.conditions.limit.examples=1000: 1,000 examples; the training split has 240",
+    ),
+    train(
+        "components-of-too-few-features",
+        "dataset:\n  name: iris\n  preprocessing: [standardize, {name: pca, components: 5}]\n",
+        "c.yaml:3:56  dataset.preprocessing.pca.components: 5 components of 4 features; the 90 training examples vary "
+        "in 4 directions",
+    ),
+    train(
+        "categories-of-a-measurement",
+        "dataset:\n  name: iris\n  preprocessing: {name: one_hot, columns: [petal width (cm)]}\n",
+        "c.yaml:3:18  dataset.preprocessing.one_hot: the feature 'petal width (cm)' has values such as 0.",
+    ),
+    train(
+        "categories-of-nothing",
+        "dataset:\n  name: iris\n  preprocessing: {name: one_hot, columns: [petal widht (cm)]}\n",
+        "c.yaml:3:43  dataset.preprocessing.one_hot.columns: no feature 'petal widht (cm)'; did you mean 'petal width",
+    ),
+    train(
+        "layer-of-one-feature",
+        "dataset: {name: function_1d, preprocessing: layer}\n",
+        "c.yaml:1:45  dataset.preprocessing.layer: every example would become 0, for there is only one feature",
+    ),
+]
+
+FILES = [
+    train(
+        "no-arrays",
+        "dataset: {name: npz, path: t.npz}\n",
+        "c.yaml:1:28  dataset.path: the file /",
+        "/t.npz does not exist",
+    ),
+    Case(
+        "arrays-near",
+        {"c.yaml": "dataset: {name: npz, path: t.npz}\n", "tt.npz": "x"},
+        "train c.yaml",
+        ("/t.npz does not exist; did you mean 'tt.npz'?",),
+    ),
+    Case(
+        "arrays-in-no-archive",
+        {"c.yaml": "dataset: {name: npz, path: t.npz}\n", "t.npz": BINARY},
+        "train c.yaml",
+        ("c.yaml:1:28  dataset.path: ", "t.npz cannot be read as npz: File is not a zip file"),
+    ),
+    Case(
+        "array-not-there",
+        {
+            "c.yaml": "dataset: {name: npz, path: t.npz, target: labels}\n",
+            "t.npz": arrays(x=np.ones((30, 2)), y=np.arange(30) % 2),
+        },
+        "train c.yaml",
+        ("c.yaml:1:43  dataset.target: ", "t.npz has no array 'labels'; it has x, y"),
+    ),
+    train(
+        "no-parquet-file",
+        "dataset: {name: parquet, path: t.parquet, target: a}\n",
+        "c.yaml:1:32  dataset.path: the file /",
+        "/t.parquet does not exist",
     ),
 ]
 
@@ -1260,7 +1401,7 @@ COMMANDS = [
     line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml/sweeps/c-", "Not a directory"),
 ]
 
-CASES = [*YAML, *KEYS, *VALUES, *BASES, *OVERRIDES, *MISFITS, *TABLES, *SWEEPS, *COMMANDS]
+CASES = [*YAML, *KEYS, *VALUES, *BASES, *OVERRIDES, *MISFITS, *CONDITIONS, *TABLES, *FILES, *SWEEPS, *COMMANDS]
 
 PLACE = re.compile(r"(\S+\.yaml):(\d+):(\d+)  \S")
 

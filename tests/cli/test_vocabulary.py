@@ -5,15 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from nnexp.components.base import Component, Documentation, families, members
-from nnexp.config.load import filled, load, load_data
+from nnexp.config.draft import Draft
+from nnexp.config.load import filled, key_of, load, load_data
 from nnexp.config.schema import ExperimentConfig
-from nnexp.config.yaml import parse
+from nnexp.config.yaml import Tree, parse
 from tests.command import Outcome, nnexp
 from tests.json_schema import fits
 from tests.small import EVERYTHING, RUN, config_file
@@ -115,12 +119,10 @@ def test_what_explain_says_in_yaml_is_valid(family: str, name: str, cls: type[Co
     for text in line.removeprefix("In YAML: ").split("   or   "):
         if "..." in text:  # what the reader has to fill in
             continue
-        said = parse(text.replace("dataset.preprocessing:", "preprocessing:"), "explain").data
-        config: dict[str, Any] = {**RUN, **said}
-        if "preprocessing" in config:
-            config["dataset"] = {**config["dataset"], "preprocessing": config.pop("preprocessing")}
-        found = load_data(config, "explain").config
-        one = found.dataset.preprocessing[0] if family == "preprocessing" else getattr(found, family)
+        [(key, value)] = parse(text, "explain").data.items()
+        draft = Draft(Tree(RUN))
+        draft.assign(key, Tree(value))
+        one = attrgetter(key)(load_data(draft.data, "explain").config)
         assert isinstance(one[0] if isinstance(one, tuple) else one, cls)
 
 
@@ -140,11 +142,18 @@ def test_explain_by_another_spelling(name: str) -> None:
 
 @pytest.mark.parametrize("dataset", members(FAMILIES["dataset"]))
 def test_init_writes_what_check_accepts(tmp_path: Path, dataset: str) -> None:
+    if dataset == "parquet":
+        pytest.importorskip("pyarrow")
     result = nnexp("init", "mine.yaml", "--dataset", dataset, cwd=tmp_path)
     assert (result.code, result.out) == (0, "")
     assert "nnexp check mine.yaml" in result.err
     text = (tmp_path / "mine.yaml").read_text()
-    (tmp_path / "data.csv").write_text("a,label\n" + "".join(f"{i}.5,{'xy'[i % 2]}\n" for i in range(200)))
+    columns = {"a": np.arange(200.0), "label": ["xy"[i % 2] for i in range(200)]}
+    table = pd.DataFrame(columns)
+    table.to_csv(tmp_path / "data.csv", index=False)
+    if dataset == "parquet":
+        table.to_parquet(tmp_path / "data.parquet")
+    np.savez(tmp_path / "data.npz", x=columns["a"][:, None], y=columns["label"])
     assert nnexp("check", "mine.yaml", cwd=tmp_path).code == 0
     keys = [line.partition(":")[0] for line in text.splitlines() if line[:1].isalpha()]
     assert keys == [key for key in ExperimentConfig.model_fields if key != "name"]
@@ -229,9 +238,8 @@ def test_schema_knows_each_member(schema: dict[str, Any], family: str, name: str
     if family == "metric" or any(field.is_required() for field in cls.model_fields.values()):
         return
     for value in (name, {"name": name}, cls.model_validate({}).model_dump(mode="json")):
-        member = (
-            {"dataset": {**RUN["dataset"], "preprocessing": [value]}} if family == "preprocessing" else {family: value}
-        )
+        outer, _, inner = (key_of(FAMILIES[family]) or "").partition(".")
+        member = {outer: {**RUN[outer], inner: [value]}} if inner else {outer: value}
         assert fits(plain({"dataset": "digits", **member}), schema)
     assert not fits({"dataset": "digits", family: {"name": name, "no_such_field": 1}}, schema)
 

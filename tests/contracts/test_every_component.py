@@ -5,13 +5,14 @@ from __future__ import annotations
 import doctest
 import inspect
 import sys
+from operator import attrgetter
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from nnexp.components.base import Component, Documentation, families, members, spellings
-from nnexp.config.load import filled, load_data, to_yaml
+from nnexp.config.load import filled, key_of, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import parse
 from nnexp.errors import InputError
@@ -30,22 +31,21 @@ def needed(cls: type[Component]) -> dict[str, Any]:
 
 def placed(family: type[Component], value: Any) -> dict[str, Any]:
     """A configuration that has `value` where components of the family stand."""
-    if family.family in ExperimentConfig.model_fields:
-        return {"dataset": "iris", family.family: value}
-    return {"dataset": {"name": "iris", family.family: value}}
+    key = key_of(family)
+    assert key is not None
+    _, _, inner = key.partition(".")
+    return {"dataset": {"name": "iris", inner: value}} if inner else {"dataset": "iris", key: value}
 
 
 def found(family: type[Component], config: ExperimentConfig) -> Component:
     """The component at that place, out of its list where it stands in one."""
-    place = config if family.family in ExperimentConfig.model_fields else config.dataset
-    value = getattr(place, family.family)
+    value = attrgetter(key_of(family) or "")(config)
     return value[0] if isinstance(value, tuple) else value
 
 
 def takes_a_place(cls: type[Component]) -> bool:
     """Whether a configuration has a key for the family. Metrics are computed, not chosen."""
-    holders = (ExperimentConfig, FAMILIES["dataset"])
-    return any(cls.family in holder.model_fields for holder in holders)
+    return key_of(FAMILIES[cls.family]) is not None
 
 
 # -- documentation ---------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from itertools import chain
 
@@ -10,16 +11,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict
+from threadpoolctl import threadpool_limits
 
 from nnexp.components.base import members
 from nnexp.components.batching import FullBatch, MiniBatch
-from nnexp.components.datasets import Dataset, Table
-from nnexp.components.preprocessing import Preprocessing
+from nnexp.components.conditions import Condition
+from nnexp.components.datasets import Dataset, Generated, Table
+from nnexp.components.preprocessing import Linear, Preprocessing, Scaled
+from nnexp.config.load import fingerprint
+from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import data as module
-from nnexp.engine.data import Batches, prepare, split_indices
+from nnexp.engine.data import Batches, Data, prepare, split_indices
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
-from tests.variants import each, variants
+from tests.variants import described, each, variants
 
 
 class Given(Dataset):
@@ -112,23 +117,143 @@ def test_every_data_set_prepares(dataset: Dataset) -> None:
             assert all(abs(part[c] - share * whole[c]) <= 1 for c in whole)
 
 
+def test_a_given_test_split_is_taken() -> None:
+    dataset = members(Dataset)["two_domains"](n=100, test=0.3, validation=0.1)
+    whole = dataset.load(stream(0, "data"))
+    assert whole.test is not None
+    parts = split_indices(whole, 0.1, 0.3, stream(0, "split"))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(100))
+    assert [len(part) for part in parts] == [60, 10, 30]
+    assert set(parts[2].tolist()) == set(np.flatnonzero(whole.test).tolist())
+    assert [np.bincount(whole.t[part]).tolist() for part in parts] == [[30, 30], [5, 5], [15, 15]]
+    for part in parts:
+        assert part.tolist() != sorted(part.tolist())
+    same = prepare(members(Dataset)["two_domains"](n=100, angle=0.0), 0, "float64")
+    assert same.digest != prepare(members(Dataset)["two_domains"](n=100), 0, "float64").digest
+    marked = dataclasses.replace(whole, test=~whole.test)
+    assert len(split_indices(marked, 0.1, 0.7, stream(0, "split"))[2]) == 70
+
+
+# -- conditions ------------------------------------------------------------------------------------
+
+
+def conditioned(*conditions: Condition, preprocessing: tuple[Preprocessing, ...] = (), seed: int = 0) -> Data:
+    """Three classes of 60, 40 and 40 examples that carry their own number, 84 of them for training."""
+    x = [[float(i), float(i % 7)] for i in range(140)]
+    t = [0.0] * 60 + [1.0] * 40 + [2.0] * 40
+    dataset = Given(x=x, t=t, classes=("a", "b", "c"), conditions=conditions, preprocessing=preprocessing)
+    return prepare(dataset, seed, "float64")
+
+
+CONDITIONS = [one for one in variants(Condition) if "examples" not in type(one).model_fields]
+CONDITIONS += [members(Condition)["limit"](examples=20)]
+CONDITIONS = [one for one in CONDITIONS if getattr(one, "size", None) is None or one.label() != "label_noise"]
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=described)
+def test_conditions_change_only_the_training_split(condition: Condition) -> None:
+    plain, changed = conditioned(), conditioned(condition)
+    for name in ("validation", "test"):
+        np.testing.assert_array_equal(plain.split(name).x, changed.split(name).x)
+        np.testing.assert_array_equal(plain.split(name).t, changed.split(name).t)
+    assert plain.train.x.tobytes() + plain.train.t.tobytes() != changed.train.x.tobytes() + changed.train.t.tobytes()
+    assert len(changed.notes) == 1
+    assert changed.digest == plain.digest, "they are in the configuration"
+    again, other = conditioned(condition), conditioned(condition, seed=1)
+    np.testing.assert_array_equal(again.train.x, changed.train.x)
+    assert not np.array_equal(other.train.x, changed.train.x)
+
+
+@pytest.mark.parametrize("condition", CONDITIONS, ids=described)
+def test_preprocessing_is_fitted_on_the_changed_split(condition: Condition) -> None:
+    raw = conditioned(condition)
+    step = members(Preprocessing)["standardize"]()
+    fitted = step.fit(raw.train.x)
+    found = conditioned(condition, preprocessing=(step,))
+    np.testing.assert_array_equal(found.train.x, fitted(raw.train.x))
+    np.testing.assert_array_equal(found.test.x, fitted(raw.test.x))
+
+
+def test_conditions_come_in_the_order_of_the_list_and_with_streams_of_their_own() -> None:
+    kinds = members(Condition)
+    noise, order, limit = kinds["label_noise"](rate=0.5), kinds["sorted"](), kinds["limit"](examples=30)
+    assert (np.diff(conditioned(noise, order).train.t) >= 0).all()
+    assert not (np.diff(conditioned(order, noise).train.t) >= 0).all()
+    one = conditioned(limit, order)
+    assert (np.diff(one.train.t) >= 0).all()
+    assert [note.split()[0] for note in one.notes] == ["30", "the"]
+    # a condition draws the same whatever stands before it
+    swapped, alone = conditioned(kinds["outliers"](), noise), conditioned(noise)
+    np.testing.assert_array_equal(swapped.train.t, alone.train.t)
+
+
+def test_a_real_target_is_scaled_as_it_is_trained_on() -> None:
+    dataset = members(Dataset)["diabetes"]
+    one = prepare(dataset(conditions=(members(Condition)["label_noise"](rate=0.5, size=5.0),)), 0, "float64")
+    assert one.target_shift == pytest.approx(one.train.t.mean())
+    assert one.target_scale == pytest.approx(one.train.t.std())
+    assert one.target_scale > 2 * prepare(dataset(), 0, "float64").target_scale
+
+
+@each("condition", Condition)
+def test_conditions_are_part_of_what_a_run_is_known_by(condition: Condition) -> None:
+    dataset = members(Dataset)["digits"]
+    with_and_without = [
+        fingerprint(ExperimentConfig(dataset=dataset(conditions=conditions)), "the same data")
+        for conditions in ((), (condition,))
+    ]
+    assert len(set(with_and_without)) == 2
+
+
 # -- preprocessing ---------------------------------------------------------------------------------
+
+
+WIDE = [cls for cls in members(Generated).values() if "features" in cls.model_fields]
+"""Enough features for products that BLAS shares among threads."""
+
+
+@pytest.mark.parametrize(
+    ("cls", "step"),
+    [
+        *((WIDE[0], step) for step in variants(Preprocessing)),
+        *((cls, members(Preprocessing)["center"]()) for cls in WIDE),
+    ],
+)
+def test_the_number_of_blas_threads_changes_no_bit(cls: type[Generated], step: Preprocessing) -> None:
+    dataset = cls(n=3000, features=300, preprocessing=(step,))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            one = prepare(dataset, 0, "float64")
+            found.append((one.digest, one.train.x.tobytes(), one.test.x.tobytes()))
+    assert found[0] == found[1]
 
 
 @each("step", Preprocessing)
 def test_preprocessing_sees_only_the_training_split(step: Preprocessing) -> None:
     rng = np.random.default_rng(0)
-    x = rng.normal(3, 2, (50, 2))
+    x = np.column_stack([rng.normal(3, 2, (50, 2)), rng.integers(0, 5, 50)])  # two measurements and a category
     dataset = Given(x=x.tolist(), t=[0.0] * 50, preprocessing=(step,))
     before = prepare(dataset, 0, "float64")
     train, *others = split_indices(dataset.load(rng), 0.2, 0.2, stream(0, "split"))
     for part in others:
-        x[part] = 1e6 * rng.normal(size=(len(part), 2))
+        x[part] = np.column_stack([1e6 * rng.normal(size=(len(part), 2)), rng.integers(100, 105, len(part))])
     after = prepare(Given(x=x.tolist(), t=[0.0] * 50, preprocessing=(step,)), 0, "float64")
     np.testing.assert_array_equal(before.train.x, after.train.x)
     assert not np.allclose(before.test.x, after.test.x)
+    assert before.features == after.features
+    (first,), (second,) = before.fitted, after.fitted
+    assert {k: v.tobytes() for k, v in first.arrays().items()} == {k: v.tobytes() for k, v in second.arrays().items()}
     np.testing.assert_array_equal(after.train.x, step.fit(x[train])(x[train]))
     np.testing.assert_array_equal(after.test.x, step.fit(x[train])(x[others[1]]))
+
+
+@each("step", Preprocessing)
+def test_splits_may_be_empty(step: Preprocessing) -> None:
+    x = np.random.default_rng(0).normal(3, 2, (50, 2)).tolist()
+    one = prepare(Given(x=x, t=[0.0] * 50, preprocessing=(step,), validation=0.0, test=0.0), 0, "float64")
+    assert one.train.x.shape == (50, len(one.features))
+    assert one.validation.x.shape == one.test.x.shape == (0, len(one.features))
 
 
 @each("step", Preprocessing)
@@ -139,8 +264,10 @@ def test_constant_features(step: Preprocessing) -> None:
         for name in module.SPLITS:
             values = one.split(name).x
             assert np.isfinite(values).all()
-            assert np.ptp(values[:, 0]) == 0
-            assert abs(values[0, 0]) <= max(2, abs(constant))
+            assert values.shape[1] == len(one.features)
+            if one.features == ("x0", "x1") and isinstance(one.fitted[0], Scaled | Linear):
+                assert np.ptp(values[:, 0]) == 0
+                assert abs(values[0, 0]) <= max(2, abs(constant))
 
 
 def test_steps_come_in_the_order_of_the_list() -> None:
@@ -163,6 +290,29 @@ def test_missing_values_are_named_or_filled() -> None:
         Given(x=x.tolist(), t=[0.0] * 20, preprocessing=(members(Preprocessing)["impute"](),)), 0, "float64"
     )
     assert all(np.isfinite(filled.split(name).x).all() for name in module.SPLITS)
+
+
+def test_categories_before_missing_values_are_filled() -> None:
+    x = np.array([[float(i % 3), float(i), 1.0] for i in range(30)])
+    x[4, 0] = x[7, 1] = np.nan
+    steps = tuple(members(Preprocessing)[name]() for name in ("one_hot", "impute", "standardize"))
+    one = prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=steps), 0, "float64")
+    assert one.features == ("x0=0", "x0=1", "x0=2", "x1", "x2")
+    assert one.train.x.shape[1] == 5
+    with pytest.raises(Misfit, match="missing in 'x1'; begin with impute"):
+        prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=steps[:1]), 0, "float64")
+
+
+def test_a_step_takes_the_names_that_the_one_before_gave() -> None:
+    kinds = members(Preprocessing)
+    x = [[float(i % 3), float(i), float(i % 5)] for i in range(30)]
+    one_hot, pca = kinds["one_hot"](columns=("x2",)), kinds["pca"](components=3)
+    one = prepare(Given(x=x, t=[0.0] * 30, preprocessing=(one_hot, kinds["center"]())), 0, "float64")
+    assert one.features == ("x0", "x1", *(f"x2={v}" for v in range(5)))
+    one = prepare(Given(x=x, t=[0.0] * 30, preprocessing=(one_hot, pca)), 0, "float64")
+    assert one.features == ("component1", "component2", "component3")
+    with pytest.raises(Misfit, match="no feature 'x2'; there are component1, component2, component3"):
+        prepare(Given(x=x, t=[0.0] * 30, preprocessing=(pca, one_hot)), 0, "float64")
 
 
 def test_real_targets_are_scaled_by_the_training_split() -> None:
