@@ -1,0 +1,76 @@
+"""Ways of an optimizer down a narrow valley."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnexp.report.numbers import number
+from nnexp.report.pictures.style import BLUE, ORANGE, legend_above
+from nnexp.report.pictures.undrawable import Undrawable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+START = (-2.0, 0.9)
+STEPS = 40
+STEEP = 10.0
+"""How many times more the valley bends across than along."""
+SIGHT = (2.5, 1.35)
+"""How far the picture reaches from the minimum."""
+RATES = tuple(float(f"{10**power:.2g}") for power in np.arange(-3, 1.51, 0.25))
+
+
+def optimizer(axes: Axes, one: Any) -> str:
+    """The path on f = (θ₁² + 10 θ₂²)/2 at the learning rate, out of a grid, that ends lowest."""
+    if not hasattr(one, "rule"):
+        raise Undrawable("it has no rule for each parameter by itself")
+    lr, path = best_path(one)
+    side = np.linspace(-SIGHT[0], SIGHT[0], 50), np.linspace(-SIGHT[1], SIGHT[1], 40)
+    height = valley(np.stack(np.meshgrid(*side)))
+    axes.contour(*side, height, levels=[0.02, 0.1, 0.4, 1.0, 2.0, 3.5, 5.5, 8.0], colors="#C8C8C8", linewidths=0.8)
+    axes.plot(*path.T, "-", color=BLUE, linewidth=1.2)
+    axes.plot(*path[1:].T, "o", color=BLUE, markersize=3, markeredgewidth=0, label=f"{STEPS} steps, lr {number(lr)}")
+    axes.plot(*START, "s", color=BLUE, markersize=6, label="start")
+    axes.plot(0, 0, "P", color=ORANGE, markersize=7, markeredgewidth=0, label="minimum")
+    axes.grid(False)
+    axes.set_xlim(-SIGHT[0], SIGHT[0])
+    axes.set_ylim(-SIGHT[1], SIGHT[1])
+    axes.set_xlabel("θ₁")
+    axes.set_ylabel("θ₂")
+    legend_above(axes)
+    return f"{STEPS} steps down (θ₁² + {STEEP:g} θ₂²)/2 at the best learning rate of a grid, {number(lr)}"
+
+
+def valley(θ: np.ndarray) -> np.ndarray:
+    """f for θ of shape (2, ...)."""
+    return (θ[0] ** 2 + STEEP * θ[1] ** 2) / 2
+
+
+def best_path(one: Any) -> tuple[float, np.ndarray]:
+    """The learning rate whose path is the lowest on average among those that stay in sight, and that path."""
+    found: dict[float, tuple[float, np.ndarray]] = {}
+    for lr in RATES:
+        path = path_of(one, lr)
+        if (np.abs(path) < SIGHT).all():
+            found[lr] = float(np.mean(valley(path.T))), path
+    if not found:
+        raise Undrawable("it leaves the valley at every learning rate of the grid")
+    lr = min(found, key=lambda lr: found[lr][0])
+    return lr, found[lr][1]
+
+
+def path_of(one: Any, lr: float) -> np.ndarray:
+    """The positions of STEPS steps from START, shape (STEPS + 1, 2)."""
+    one = one.model_copy(update={"lr": lr})
+    slots, rule = one.kernel()
+    state = [np.full(2, one.start().get(name, 0.0)) for name in slots]
+    path = [np.array(START)]
+    with np.errstate(all="ignore"):
+        for t in range(1, STEPS + 1):
+            gradient = path[-1] * (1.0, STEEP)
+            new = rule(path[-1], gradient, *state, one.coefficients(lr, t))
+            θ, *state = new if state else (new,)
+            path.append(θ)
+    return np.array(path)
