@@ -179,9 +179,7 @@ def schedule(axes: Axes, one: Schedule) -> str:
     warm = one.model_copy(update={"warmup": WARMUP})
     for who, colour, width, label in ((one, BLUE, 2.0, "by default"), (warm, ORANGE, 1.2, f"with warmup: {WARMUP}")):
         factor = [who.factor(int(count), EPOCHS) for count in done]
-        axes.plot(
-            done, factor, color=colour, linewidth=width, zorder=4 - width, drawstyle="steps-post", label=label
-        )
+        axes.plot(done, factor, color=colour, linewidth=width, zorder=4 - width, drawstyle="steps-post", label=label)
     legend_above(axes)
     axes.set_ylim(-0.05, 1.12)
     axes.set_xlim(0, EPOCHS - 1)

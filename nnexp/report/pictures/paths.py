@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 START = (-2.0, 0.9)
 STEPS = 40
-STEEP = 10.0
+STEEP = 8.0
 """How many times more the valley bends across than along."""
 SIGHT = (2.5, 1.35)
 """How far the picture reaches from the minimum."""
@@ -23,7 +23,7 @@ RATES = tuple(float(f"{10**power:.2g}") for power in np.arange(-3, 1.51, 0.25))
 
 
 def optimizer(axes: Axes, one: Any) -> str:
-    """The path on f = (θ₁² + 10 θ₂²)/2 at the learning rate, out of a grid, that ends lowest."""
+    """The path on f = (θ₁² + 8 θ₂²)/2 at the learning rate, out of a grid, that ends lowest."""
     if not hasattr(one, "rule"):
         raise Undrawable("it has no rule for each parameter by itself")
     lr, path = best_path(one)

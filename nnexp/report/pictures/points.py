@@ -68,9 +68,9 @@ def _by_target(axes: Axes, x: np.ndarray, t: np.ndarray) -> None:
     bounds = np.linspace(t.min(), t.max() if np.ptp(t) > 0 else t.min() + 1, 9)
     colours = mpl.colormaps["viridis"].resampled(len(bounds) - 1)
     norm = BoundaryNorm(bounds, colours.N)
-    for number in range(colours.N):
-        inside = np.clip(np.digitize(t, bounds) - 1, 0, colours.N - 1) == number
-        axes.plot(*x[inside].T, "o", color=colours(number), markersize=4, markeredgewidth=0)
+    levels = np.clip(np.digitize(t, bounds) - 1, 0, colours.N - 1)
+    for level in range(colours.N):
+        axes.plot(*x[levels == level].T, "o", color=colours(level), markersize=4, markeredgewidth=0)
     figure = axes.get_figure()
     assert figure is not None
     beside = figure.add_axes((0.84, 0.17, 0.03, 0.73))

@@ -1,4 +1,4 @@
-"""How every picture looks: one size, one set of colours that colour-blind readers tell apart, and the same bytes twice."""
+"""How every picture looks: one size, colours that colour-blind readers tell apart, and the same bytes each time."""
 
 from __future__ import annotations
 
