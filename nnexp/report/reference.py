@@ -96,7 +96,7 @@ def _page(family: type[Component]) -> Iterator[tuple[str, bytes]]:
         else:
             path = f"pictures/{family.family}-{name}.svg"
             yield path, drawn.content
-            shown = f"![{name}: {drawn.words}]({path})"
+            shown = f"![{name}]({path})\n\n*{_escaped(drawn.words[0].upper() + drawn.words[1:])}.*"
         sections.append(_section(cls, shown))
     yield f"{family.family}.md", "\n".join([_head(family), *sections]).encode()
 
@@ -118,10 +118,9 @@ def _where(family: type[Component]) -> str:
     where = place(family)
     if where is None:
         return "These are not chosen: all that fit the target are computed."
-    key = f"`{where.keys[0]}`" if len(where.keys) == 1 else f"`{where.keys[-1]}` inside `{where.keys[0]}`"
-    many = "; one, or a list of them" if where.many else ""
-    default = "" if where.default == "needed" else f"; the default is `{where.default}`"
-    return f"In a configuration they stand at the key {key}{many}{default}."
+    inside = f" inside `{where.keys[0]}`" if len(where.keys) > 1 else ""
+    default = "needed" if where.default == "needed" else f"default `{where.default}`"
+    return f"Key in a configuration: `{where.keys[-1]}`{inside} ({_escaped(where.about)}); {default}."
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -139,7 +138,7 @@ def _section(cls: type[Component], shown: str) -> str:
         lines += [shown, ""]
     lines += ["```text", d["formula"], "```", ""]
     lines += [_text(note, cls) + "\n" for note in d["notes"].split("\n\n") if note]
-    lines += [_yaml(cls)]
+    lines += _yaml(cls)
     if d["fields"]:
         columns = [
             Column("field", "field", lambda name: f"`{name}`"),
@@ -150,22 +149,22 @@ def _section(cls: type[Component], shown: str) -> str:
         lines += [as_markdown(Grid(columns, d["fields"]))]
     lines += [f"{line}.\n" for line in dialect_lines(cls)]
     if d["differs"]:
-        lines += [f"**Where implementations differ:** {_text(d['differs'], cls)}", ""]
+        lines += [f"**Differs:** {_text(d['differs'], cls)}", ""]
     lines += [f"**Source:** {_text(d['source'], cls)}", ""]
     lines += ["```pycon", d["example"], "```", ""]
     return "\n".join(lines)
 
 
-def _yaml(cls: type[Component]) -> str:
+def _yaml(cls: type[Component]) -> list[str]:
     """How a configuration names it, or nothing for what is not chosen."""
     where = place(families()[cls.family])
     if where is None:
-        return ""
+        return []
     *outer, key = where.keys
     chosen = f"{key}: {forms(cls)[-1]}"
     if outer:
         chosen = f"{outer[0]}:\n  name: digits\n  {chosen}"
-    return f"```yaml\n{chosen}\n```\n"
+    return ["```yaml", chosen, "```", ""]
 
 
 # -- the index -------------------------------------------------------------------------------------
@@ -173,15 +172,19 @@ def _yaml(cls: type[Component]) -> str:
 
 def _index() -> str:
     lines = [f"[Guide]({GUIDE})", "", "# Reference", ""]
-    lines += ["Everything that a configuration can name. These pages are made from the components' own docstrings and"]
-    lines += ["fields by `nnexp reference`; in a terminal `nnexp explain NAME` shows the same.", ""]
+    lines += [
+        "Everything that a configuration can name, a page a family: for each member its formula, its fields, where",
+        "implementations differ, the source, and an example worked out by hand. `nnexp reference` makes these pages",
+        "from the components' own docstrings and fields. The same in a terminal, and the pictures alone:",
+        "",
+    ]
+    lines += ["```sh", "nnexp list optimizer", "nnexp explain adam", "nnexp plot components optimizer adam", "```", ""]
     lines += [*_paragraphs(base.__doc__ or "")[-1:], ""]
-    lines += ["| key | family | members |", "|---|---|---|"]
+    lines += ["| family | what it is | members |", "|---|---|---|"]
     for name, family in families().items():
-        where = place(family)
-        key = f"`{'.'.join(where.keys)}`" if where else "(computed)"
+        what = _paragraphs(inspect.getdoc(family) or "")[0].split(". ")[0].rstrip(".")
         links = ", ".join(f"[{label}]({name}.md#{label})" for label in members(family))
-        lines.append(f"| {key} | [{name}]({name}.md) | {links} |")
+        lines.append(f"| [{name}]({name}.md) | {what} | {links} |")
     return "\n".join([*lines, ""])
 
 

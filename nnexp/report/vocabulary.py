@@ -52,10 +52,10 @@ class Place:
 
     keys: tuple[str, ...]
     """`("optimizer",)`, or `("dataset", "preprocessing")` for what stands inside the data set."""
-    many: bool
-    """Whether a list may stand there."""
     default: str
-    """What stands there where nothing is said, as YAML."""
+    """What stands there where nothing is said, as YAML; `needed` where something must be said."""
+    about: str
+    """The key's description."""
 
 
 def place(family: type[Component]) -> Place | None:
@@ -73,7 +73,7 @@ def place(family: type[Component]) -> Place | None:
 
 
 def _place(keys: tuple[str, ...], field: Any) -> Place:
-    return Place(keys, "tuple" in str(field.annotation), _default(field))
+    return Place(keys, _default(field), field.description or "")
 
 
 def _kinds(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -30,7 +30,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "show": ("show",),
     "list": ("list",),
     "explain": ("explain", "adam"),
+    "plot": ("plot", "components", "clip", "norm"),
     "schema": ("schema",),
+    "reference": ("reference", "batch"),
     "init": ("init", "new.yaml"),
 }
 """A use of every command that prints something."""

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnexp.components.base import Component
+from nnexp.errors import InputError, Misfit
 from nnexp.report.pictures import arrows, curves, paths, points
 from nnexp.report.pictures.style import blank, rendered, styled
 from nnexp.report.pictures.undrawable import Undrawable
@@ -52,9 +55,12 @@ def picture(cls: type[Component], how: str = "svg") -> Picture:
     needed = [key for key, field in cls.model_fields.items() if field.is_required()]
     if needed:
         raise Undrawable(f"it cannot be drawn without your {' and '.join(needed)}")
-    with styled():
+    with styled(), np.errstate(all="ignore"):
         figure, axes = blank()
-        words = artist(axes, cls.model_validate({}))
+        try:
+            words = artist(axes, cls.model_validate({}))
+        except (InputError, Misfit) as error:
+            raise Undrawable(str(error)) from None
         return Picture(rendered(figure, how, f"{cls.label()}: {words}"), words)
 
 

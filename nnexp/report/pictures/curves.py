@@ -213,5 +213,6 @@ def _jumps(slope: np.ndarray) -> np.ndarray:
 def _window(value: np.ndarray, slope: np.ndarray) -> tuple[float, float]:
     """Limits of the y-axis that show a loss near its foot: not more than 8 high."""
     both = np.concatenate((value, slope))
+    both = both[np.isfinite(both)]
     low, high = max(float(both.min()), -8.0), min(float(both.max()), 8.0)
     return low - 0.05 * (high - low), high + 0.05 * (high - low)

@@ -15,7 +15,7 @@ from nnexp.report.pictures.undrawable import Undrawable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST = 180
+MOST = 150
 """Points of a picture, at most."""
 
 

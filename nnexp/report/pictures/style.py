@@ -114,7 +114,7 @@ def rendered(figure: Figure, how: str, title: str) -> bytes:
 def _light(svg: str) -> str:
     """The same picture in fewer bytes: hundredths of a point, short names, and a style that is used often said once."""
     svg = re.sub(r" *<metadata>.*?</metadata>\n", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(-?\d+\.\d{2})\d+", r"\1", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(-?\d+\.\d{2})\d+", r"\1", tag[0]), svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
     svg = re.sub(r" +\n", "\n", re.sub(r"\n +", "\n", svg))
     marks = dict.fromkeys(re.findall(r' id="([mp][0-9a-f]{10})"', svg))
