@@ -66,10 +66,18 @@ def place(family: type[Component]) -> Place | None:
             return _place((key,), field)
     for key, field in outer.items():
         for kind in _kinds(field.annotation):
-            for inner, inner_field in kind.model_fields.items():
-                if family in _kinds(inner_field.annotation):
-                    return _place((key, inner), inner_field)
+            for cls in (kind, *_below(kind)):
+                for inner, inner_field in cls.model_fields.items():
+                    if family in _kinds(inner_field.annotation):
+                        return _place((key, inner), inner_field)
     return None
+
+
+def _below(cls: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """All classes that come from this one."""
+    for child in cls.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 def _place(keys: tuple[str, ...], field: Any) -> Place:

@@ -173,7 +173,7 @@ WARMUP = 5
 
 def schedule(axes: Axes, one: Schedule) -> str:
     """The factor on the learning rate over a run, with and without a warm-up."""
-    if not hasattr(one, "factor"):
+    if not hasattr(one, "factor") or getattr(one, "watched", None) is not None:
         raise Undrawable("its rate depends on how the run goes")
     done = np.arange(EPOCHS)
     warm = one.model_copy(update={"warmup": WARMUP})

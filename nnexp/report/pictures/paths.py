@@ -1,4 +1,4 @@
-"""Ways of an optimizer down a narrow valley."""
+"""Surfaces in contour lines, and the ways of optimizers down a narrow valley."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnexp.report.numbers import number
-from nnexp.report.pictures.style import BLUE, ORANGE, legend_above
+from nnexp.report.pictures.style import BLUE, GREEN, ORANGE, legend_above
 from nnexp.report.pictures.undrawable import Undrawable
 
 if TYPE_CHECKING:
@@ -74,3 +74,38 @@ def path_of(one: Any, lr: float) -> np.ndarray:
             θ, *state = new if state else (new,)
             path.append(θ)
     return np.array(path)
+
+
+# -- surfaces --------------------------------------------------------------------------------------
+
+
+def surface(axes: Axes, one: Any) -> str:
+    """A function of two coordinates in contour lines, with its start, its minima and its saddles."""
+    if not hasattr(one, "value") or not hasattr(one, "minima"):
+        raise Undrawable("it has neither examples nor a value to draw")
+    if one.size() != 2:
+        raise Undrawable(f"it has {one.size()} coordinates, not two")
+    marks = (
+        ("start", np.atleast_2d(one.first()), "s", BLUE, 6),
+        ("minimum", one.minima(), "P", ORANGE, 8),
+        ("saddle", one.saddles(), "D", GREEN, 6),
+    )
+    known = np.concatenate([points for _, points, *_ in marks if len(points)])
+    low, high = known.min(axis=0), known.max(axis=0)
+    reach = np.maximum((high - low) / 2, max(0.35 * float(np.max(high - low)), 0.5)) * 1.5
+    side = [np.linspace(m - r, m + r, 61) for m, r in zip((low + high) / 2, reach, strict=True)]
+    height = np.asarray(one.value(np.stack(np.meshgrid(*side))))
+    # steps that grow with the height, or a valley's floor would have no line in it
+    levels = np.unique(np.quantile(height, np.linspace(0.02, 0.95, 12)))
+    drawn = axes.contour(*side, height, levels=levels, colors="#B0B0B0", linewidths=0.8, linestyles="solid")
+    axes.clabel(drawn, drawn.levels[:: max(len(drawn.levels) // 4, 1)], fontsize=7, fmt=lambda level: number(level, 2))
+    for label, points, marker, colour, size in marks:
+        if len(points):
+            axes.plot(*points.T, marker, color=colour, markersize=size, markeredgewidth=0, label=label)
+    axes.grid(False)
+    axes.set_xlim(side[0][0], side[0][-1])
+    axes.set_ylim(side[1][0], side[1][-1])
+    axes.set_xlabel("θ₁")
+    axes.set_ylabel("θ₂")
+    legend_above(axes)
+    return "contour lines, with the start, the known minima and the known saddles"

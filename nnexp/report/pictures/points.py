@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnexp.components.datasets import Dataset, Table
+from nnexp.components.datasets import Table
 from nnexp.components.initializers import Initializer
 from nnexp.report.numbers import number
+from nnexp.report.pictures.paths import surface
 from nnexp.report.pictures.style import BLUE, COLOURS, GREY, MARKERS, ORANGE, legend_above
 from nnexp.report.pictures.undrawable import Undrawable
 
@@ -22,8 +23,10 @@ MOST = 150
 # -- data sets -------------------------------------------------------------------------------------
 
 
-def dataset(axes: Axes, one: Dataset) -> str:
+def dataset(axes: Axes, one: Any) -> str:
     """The examples: in their plane, over their one feature, or along their two principal components."""
+    if not hasattr(one, "load"):
+        return surface(axes, one)
     table = one.load(np.random.default_rng(0))
     chosen = np.random.default_rng(0).permutation(len(table.x))[:MOST]
     x, names, where = _plane(table)
