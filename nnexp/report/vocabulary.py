@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -140,8 +141,8 @@ def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
-    if type(None) in arguments:
-        return _accepted(next(a for a in arguments if a is not type(None)), metadata)
+    if get_origin(annotation) in (Union, UnionType):
+        return " or ".join(_accepted(a, metadata) for a in arguments if a is not type(None))
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, arguments))
     if get_origin(annotation) is tuple:

@@ -98,7 +98,7 @@ def surface(axes: Axes, one: Any) -> str:
     # steps that grow with the height, or a valley's floor would have no line in it
     levels = np.unique(np.quantile(height, np.linspace(0.02, 0.95, 12)))
     drawn = axes.contour(*side, height, levels=levels, colors="#B0B0B0", linewidths=0.8, linestyles="solid")
-    axes.clabel(drawn, drawn.levels[:: max(len(drawn.levels) // 4, 1)], fontsize=7, fmt=lambda level: number(level, 2))
+    axes.clabel(drawn, levels[:: max(len(levels) // 4, 1)], fontsize=7, fmt=lambda level: number(level, 2))
     for label, points, marker, colour, size in marks:
         if len(points):
             axes.plot(*points.T, marker, color=colour, markersize=size, markeredgewidth=0, label=label)
