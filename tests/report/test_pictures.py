@@ -6,6 +6,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 
 from nnexp.components.base import Component, members
+from nnexp.components.datasets import Table
 from nnexp.components.losses import Loss
 from nnexp.components.optimizers import Optimizer
 from nnexp.engine import loops
-from nnexp.report.pictures import ARTISTS, Picture, Undrawable, curves, paths, picture
+from nnexp.report.pictures import ARTISTS, Picture, Undrawable, curves, paths, picture, points, style
 from nnexp.report.vocabulary import families
 from tests.command import nnexp, nnexp_process
 from tests.variants import each
@@ -26,7 +28,7 @@ pytest.importorskip("matplotlib")
 DRAWN = [cls for name in ARTISTS for cls in members(families()[name]).values()]
 each_drawn = pytest.mark.parametrize("cls", DRAWN, ids=lambda cls: f"{cls.family}-{cls.label()}")
 SVG = "{http://www.w3.org/2000/svg}"
-LARGEST = 21_000
+LARGEST = 30_000
 
 
 @cache
@@ -121,6 +123,55 @@ def test_a_path_is_the_engines(one: Optimizer) -> None:
         step(θ, θ * (1.0, paths.STEEP), *state, np.array(one.coefficients(lr, t)))
         assert path[t] == pytest.approx(θ, rel=1e-9, abs=1e-12)
     assert paths.valley(θ) < paths.valley(np.array(paths.START))
+
+
+class Hills:
+    """What a surface must be able to say to be drawn: two valleys with a pass between them."""
+
+    def size(self) -> int:
+        return 2
+
+    def first(self) -> np.ndarray:
+        return np.array([0.5, 1.0])
+
+    def minima(self) -> np.ndarray:
+        return np.array([[-1.0, 0.0], [1.0, 0.0]])
+
+    def saddles(self) -> np.ndarray:
+        return np.array([[0.0, 0.0]])
+
+    def value(self, θ: np.ndarray) -> Any:
+        return (θ[0] ** 2 - 1) ** 2 + θ[1] ** 2
+
+
+def test_a_surface_and_all_that_is_known_of_it_is_in_sight() -> None:
+    with style.styled():
+        _, axes = style.blank()
+        assert "contour" in points.dataset(axes, Hills())
+        lines = {line.get_label(): line.get_xydata() for line in axes.lines}
+        for label, known in (("start", [[0.5, 1.0]]), ("minimum", Hills().minima()), ("saddle", Hills().saddles())):
+            assert np.array_equal(lines[label], known)
+        low, high = zip(axes.get_xlim(), axes.get_ylim(), strict=True)
+        assert all((np.array(low) < lines[label]).all() and (lines[label] < np.array(high)).all() for label in lines)
+
+
+@pytest.mark.parametrize("levels", [None, ("a", "b"), tuple("abcdefghij")], ids=["real", "classes", "many classes"])
+@pytest.mark.parametrize("features", [1, 2, 5])
+def test_examples_of_any_kind_can_be_drawn(features: int, levels: tuple[str, ...] | None) -> None:
+    rng = np.random.default_rng(0)
+    x, n = rng.normal(size=(200, features)), 200
+    x[3, 0] = np.nan
+    t = x[:, -1] if levels is None else np.arange(n) % len(levels)
+    t = np.nan_to_num(t)
+    table = Table(x, t, tuple(f"x{i}" for i in range(features)), levels)
+    with style.styled():
+        _, axes = style.blank()
+        words = points.dataset(axes, SimpleNamespace(load=lambda rng: table))
+        assert words.startswith(f"{points.MOST} of its 200 examples")
+        assert axes.get_xlabel()
+        assert axes.get_ylabel()
+        drawn = sum(len(line.get_xdata()) for line in axes.lines if line.get_linestyle() == "None")
+        assert drawn + len(axes.texts) >= points.MOST
 
 
 def test_a_jump_of_the_slope_is_a_gap() -> None:

@@ -78,6 +78,9 @@ def path_of(one: Any, lr: float) -> np.ndarray:
 
 # -- surfaces --------------------------------------------------------------------------------------
 
+VERTICES = 1500
+"""Corners of all contour lines of a picture, at most."""
+
 
 def surface(axes: Axes, one: Any) -> str:
     """A function of two coordinates in contour lines, with its start, its minima and its saddles."""
@@ -93,12 +96,9 @@ def surface(axes: Axes, one: Any) -> str:
     known = np.concatenate([points for _, points, *_ in marks if len(points)])
     low, high = known.min(axis=0), known.max(axis=0)
     reach = np.maximum((high - low) / 2, max(0.35 * float(np.max(high - low)), 0.5)) * 1.5
-    side = [np.linspace(m - r, m + r, 61) for m, r in zip((low + high) / 2, reach, strict=True)]
+    side = [np.linspace(m - r, m + r, 51) for m, r in zip((low + high) / 2, reach, strict=True)]
     height = np.asarray(one.value(np.stack(np.meshgrid(*side))))
-    # steps that grow with the height, or a valley's floor would have no line in it
-    levels = np.unique(np.quantile(height, np.linspace(0.02, 0.95, 12)))
-    drawn = axes.contour(*side, height, levels=levels, colors="#B0B0B0", linewidths=0.8, linestyles="solid")
-    axes.clabel(drawn, levels[:: max(len(levels) // 4, 1)], fontsize=7, fmt=lambda level: number(level, 2))
+    _contours(axes, side, height)
     for label, points, marker, colour, size in marks:
         if len(points):
             axes.plot(*points.T, marker, color=colour, markersize=size, markeredgewidth=0, label=label)
@@ -109,3 +109,16 @@ def surface(axes: Axes, one: Any) -> str:
     axes.set_ylabel("θ₂")
     legend_above(axes)
     return "contour lines, with the start, the known minima and the known saddles"
+
+
+def _contours(axes: Axes, side: list[np.ndarray], height: np.ndarray) -> None:
+    """Contour lines with their heights, as many as a light file can hold."""
+    for count in (12, 9, 6, 4):
+        # shares of the area, not of the height, or a valley's floor would have no line in it
+        levels = np.unique(np.quantile(height, np.linspace(0.02, 0.95, count)))
+        drawn = axes.contour(*side, height, levels=levels, colors="#B0B0B0", linewidths=0.8, linestyles="solid")
+        lines = [np.asarray(line) for path in drawn.get_paths() for line in path.to_polygons(closed_only=False)]
+        if sum(len(line) for line in lines) < VERTICES or count == 4:
+            break
+        drawn.remove()
+    axes.clabel(drawn, levels[1 :: max(len(levels) // 3, 1)], fontsize=7, fmt=lambda level: number(level, 2))

@@ -24,21 +24,23 @@ MOST = 150
 
 
 def dataset(axes: Axes, one: Any) -> str:
-    """The examples: in their plane, over their one feature, or along their two principal components."""
+    """The examples: in their plane, over their one feature, or as far as two numbers can tell of many features."""
     if not hasattr(one, "load"):
         return surface(axes, one)
     table = one.load(np.random.default_rng(0))
-    chosen = np.random.default_rng(0).permutation(len(table.x))[:MOST]
-    x, names, where = _plane(table)
-    x, t = x[np.sort(chosen)], table.t[np.sort(chosen)]
-    if x.shape[1] == 1:
-        axes.plot(x[:, 0], t, "o", color=BLUE, markersize=3.5, markeredgewidth=0)
-        names = (names[0], "target")
-    elif table.classes is None:
-        _by_target(axes, x, t)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(table.x))[:MOST])
+    x, t = table.x[chosen], table.t[chosen]
+    features = table.x.shape[1]
+    if table.classes is None and features != 2:
+        names, where = _against_target(axes, table, chosen)
     else:
-        _by_class(axes, x, t, table.classes)
-    if table.x.shape[1] == 2:
+        x, names, where = _plane(table)
+        x = x[chosen]
+        if table.classes is None:
+            _by_target(axes, x, t)
+        else:
+            _by_class(axes, x, t, table.classes)
+    if features == 2:
         axes.set_aspect("equal", adjustable="datalim")
     axes.margins(0.06)
     axes.set_xlabel(names[0])
@@ -46,21 +48,41 @@ def dataset(axes: Axes, one: Any) -> str:
     return f"{len(x)} of its {len(table.x)} examples {where}"
 
 
+def _against_target(axes: Axes, table: Table, chosen: np.ndarray) -> tuple[tuple[str, str], str]:
+    """A real target over the one feature, or over what a straight fit makes of many."""
+    if table.x.shape[1] == 1:
+        axes.plot(table.x[chosen, 0], table.t[chosen], "o", color=BLUE, markersize=3.5, markeredgewidth=0)
+        return (table.features[0], "target"), "over their feature"
+    x = np.column_stack((_complete(table.x), np.ones(len(table.x))))
+    fitted = x @ np.linalg.lstsq(x, table.t, rcond=None)[0]
+    ends = [fitted.min(), fitted.max()]
+    axes.plot(ends, ends, color=GREY, linewidth=1, dashes=(2, 2), label="fit = target")
+    axes.plot(fitted[chosen], table.t[chosen], "o", color=BLUE, markersize=3.5, markeredgewidth=0, label="examples")
+    legend_above(axes)
+    return ("fit by least squares", "target"), f"over a straight fit of the target by the {table.x.shape[1]} features"
+
+
+def _complete(x: np.ndarray) -> np.ndarray:
+    """The features, with their means where a value is missing."""
+    return np.where(np.isnan(x), np.nanmean(x, axis=0), x)
+
+
 def _plane(table: Table) -> tuple[np.ndarray, tuple[str, str], str]:
-    """At most two columns to draw the examples in, their names, and where that is."""
+    """Two columns to draw the examples in, their names, and where that is."""
     features = table.x.shape[1]
     if features == 1:
-        return table.x, (table.features[0], ""), "over their feature"
+        return np.column_stack((table.x[:, 0], table.t)), (table.features[0], "class"), "over their feature"
     if features == 2:
         return table.x, (table.features[0], table.features[1]), "in the plane of their features"
-    mean = np.nanmean(table.x, axis=0)
-    x = np.where(np.isnan(table.x), mean, table.x) - mean
-    std = x.std(axis=0)
-    _, _, axes = np.linalg.svd(x / np.where(std > 0, std, 1), full_matrices=False)
+    x = _complete(table.x)
+    x, std = x - x.mean(axis=0), x.std(axis=0)
+    x = x / np.where(std > 0, std, 1)
+    directions = np.linalg.svd(x, full_matrices=False)[2][:2]
     # the sign of a principal component is free; fix it, so that all machines draw the same
-    axes = axes[:2] * np.sign(axes[:2, np.abs(axes[:2]).argmax(axis=1)].diagonal())[:, None]
+    largest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[[0, 1], largest])[:, None]
     names = ("first principal component", "second principal component")
-    return (x / np.where(std > 0, std, 1)) @ axes.T, names, "along their two principal components"
+    return x @ directions.T, names, "along the two principal components of the standardized features"
 
 
 def _by_target(axes: Axes, x: np.ndarray, t: np.ndarray) -> None:
@@ -76,9 +98,9 @@ def _by_target(axes: Axes, x: np.ndarray, t: np.ndarray) -> None:
         axes.plot(*x[levels == level].T, "o", color=colours(level), markersize=4, markeredgewidth=0)
     figure = axes.get_figure()
     assert figure is not None
-    beside = figure.add_axes((0.84, 0.17, 0.03, 0.73))
-    axes.set_position((0.15, 0.17, 0.67, 0.73))
-    bar = figure.colorbar(ScalarMappable(norm, colours), cax=beside, label="target", format="%.3g")
+    beside = figure.add_axes((0.81, 0.17, 0.03, 0.73))
+    axes.set_position((0.16, 0.17, 0.62, 0.73))
+    bar = figure.colorbar(ScalarMappable(norm, colours), cax=beside, label="target", format="%.3g", ticks=bounds[::2])
     bar.outline.set_visible(False)
 
 

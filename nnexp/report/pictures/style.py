@@ -71,7 +71,7 @@ def blank() -> tuple[Figure, Axes]:
 
     figure = Figure(figsize=(4.2, 2.8))
     # fixed margins: what a layout engine measures depends on the fonts of the machine
-    axes = figure.add_axes((0.15, 0.17, 0.815, 0.73))
+    axes = figure.add_axes((0.16, 0.17, 0.805, 0.73))
     axes.locator_params(axis="x", nbins=8)
     axes.locator_params(axis="y", nbins=6)
     return figure, axes
