@@ -1,4 +1,4 @@
-"""`nnexp plot` and `nnexp reference`: pictures of components, and the pages that show them."""
+"""`nnexp plot` and `nnexp reference`: pictures of components and of runs, and the pages that show them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import check_format, say
+from nnexp.cli.compare import RunWords
+from nnexp.cli.console import RunsOption, check_format, name_damaged, runs_root, say
 from nnexp.cli.vocabulary import PluginOption, complete_component, complete_family, known_family, load
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from nnexp.components.base import Component
 
-plot = typer.Typer(no_args_is_help=True, help="Draw pictures of components, as SVG or PNG.")
+OutputOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go; it is made if need be.")
+]
+PictureOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="svg or png.")]
+
+plot = typer.Typer(no_args_is_help=True, help="Draw pictures of components and of runs, as SVG or PNG.")
 
 
 @plot.command("components", epilog="Example:  nnexp plot components schedule cosine --format png")
@@ -27,10 +33,8 @@ def components(
     name: Annotated[
         str | None, typer.Argument(help="Only this member, such as relu.", autocompletion=complete_component)
     ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go; it is made if need be.")
-    ] = Path("pictures"),
-    how: Annotated[str, typer.Option("--format", metavar="FORMAT", help="svg or png.")] = "svg",
+    output: OutputOption = Path("pictures"),
+    how: PictureOption = "svg",
     plugin: PluginOption = None,
 ) -> None:
     """Draw each activation, schedule, initializer, data set and so on, one picture a component.
@@ -58,12 +62,44 @@ def components(
                 raise InputError(f"no picture of {cls.family} '{cls.label()}': {why}") from None
             say(f"no picture of {cls.family} '{cls.label()}': {why}")
             continue
-        path = folder / f"{cls.family}-{cls.label()}.{how}"
-        try:
-            path.write_bytes(drawn.content)
-        except OSError as error:
-            raise InputError(f"cannot write {path}: {error.strerror}") from None
-        typer.echo(path)
+        _write(folder / f"{cls.family}-{cls.label()}.{how}", drawn.content)
+
+
+@plot.command("run", epilog="Example:  nnexp plot run @last --format png")
+def run(
+    words: RunWords = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What the right half shows, such as accuracy. Nothing: the first metric.")
+    ] = None,
+    output: OutputOption = Path("pictures"),
+    how: PictureOption = "svg",
+    runs: RunsOption = None,
+) -> None:
+    """Draw the learning curves of runs: loss and metric over the epochs, training against validation.
+
+    Without a name it is the last run. The file is run-ID.svg, or runs-ID-ID.svg for several.
+    """
+    from nnexp.report.pictures.runs import learning_curves
+    from nnexp.report.pictures.style import FORMATS, need_matplotlib
+    from nnexp.store.runs import Shelf
+
+    check_format(how, FORMATS)
+    shelf = Shelf(runs_root(runs))
+    name_damaged(shelf.damaged)
+    chosen = shelf.select(words or ["@last"])
+    need_matplotlib()
+    drawn = learning_curves(chosen, metric, how)
+    kind = "run" if len(chosen) == 1 else "runs"
+    _write(_folder(output) / f"{kind}-{'-'.join(one.id for one in chosen)}.{how}", drawn.content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a picture and print its path. Raises InputError where that cannot be."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    typer.echo(path)
 
 
 def _chosen(family: str | None, name: str | None) -> list[type[Component]]:

@@ -1198,6 +1198,8 @@ COMMANDS = [
         ("cannot write pictures/clip-norm.svg: Is a directory",),
     ),
     line("plot-plugin", "plot components --plugin mine.py", "mine.py cannot be read: No such file or directory"),
+    line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
+    line("plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png; did you mean 'png'?"),
     line("reference-family", "reference optimzer", "'optimzer' is not a family; did you mean 'optimizer'?"),
     line("reference-in-a-file", "reference clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     Case(
@@ -1335,6 +1337,9 @@ PAST = [
     ("compare --where optimizer.lr", "--where: 'optimizer.lr' is not a condition; write KEY=VALUE"),
     ("compare --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
     ("compare --sort acuracy", "no run has 'acuracy'; did you mean '"),
+    ("plot run abc", "no run or sweep 'abc' (1 run in runs)"),
+    ("plot run --metric acuracy", "--metric: no run has 'acuracy'; did you mean 'accuracy'?"),
+    ("plot run -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     ("compare --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
 ]
 

@@ -31,6 +31,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "list": ("list",),
     "explain": ("explain", "adam"),
     "plot": ("plot", "components", "clip", "norm"),
+    "plot run": ("plot", "run"),
     "schema": ("schema",),
     "reference": ("reference", "batch"),
     "init": ("init", "new.yaml"),

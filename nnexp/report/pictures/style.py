@@ -77,6 +77,14 @@ def blank() -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def blank_pair() -> tuple[Figure, Axes, Axes]:
+    """An empty figure with two axes side by side and room for a legend at the right. Call it within `styled`."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.6, 3.2))
+    return figure, figure.add_axes((0.07, 0.16, 0.31, 0.75)), figure.add_axes((0.46, 0.16, 0.31, 0.75))
+
+
 def legend_above(axes: Axes) -> None:
     """A legend in one line over the picture, for pictures without room in them."""
     axes.legend(
