@@ -142,7 +142,8 @@ def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if get_origin(annotation) is Annotated:
         return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
     if get_origin(annotation) in (Union, UnionType):
-        return " or ".join(_accepted(a, metadata) for a in arguments if a is not type(None))
+        choices = [_accepted(a, metadata) for a in arguments if a is not type(None)]
+        return " | ".join(filter(None, choices))
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, arguments))
     if get_origin(annotation) is tuple:
