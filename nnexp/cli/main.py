@@ -12,6 +12,7 @@ import typer
 from nnexp import __version__
 from nnexp.cli.check import check
 from nnexp.cli.compare import compare, show
+from nnexp.cli.plot import plot, reference
 from nnexp.cli.sweep import sweep
 from nnexp.cli.train import train
 from nnexp.cli.vocabulary import explain, init, list_components, schema
@@ -31,7 +32,7 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-GROUPS: dict[str, dict[str, tuple[Callable[..., Any], str]]] = {
+GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
     "Experiments": {
         "train": (train, "nnexp train configs/digits.yaml optimizer.lr=0.01"),
         "sweep": (sweep, "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5"),
@@ -45,20 +46,25 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any], str]]] = {
     "Understanding": {
         "list": (list_components, "nnexp list optimizer"),
         "explain": (explain, "nnexp explain adam"),
+        "plot": (plot, "nnexp plot components activation"),
     },
     "Housekeeping": {
         "schema": (schema, "nnexp schema > schema.json"),
+        "reference": (reference, "nnexp reference --output docs/reference"),
     },
 }
 for group, commands in GROUPS.items():
     for name, (function, example) in commands.items():
-        summary = (function.__doc__ or "").split("\n")[0]
-        app.command(
-            name,
-            rich_help_panel=group,
-            short_help=f"{summary}\n[dim]{example}[/dim]",
-            epilog=f"Example:  {example}",
-        )(function)
+        said = function.info.help if isinstance(function, typer.Typer) else function.__doc__
+        shown: dict[str, Any] = {
+            "rich_help_panel": group,
+            "short_help": f"{(said or '').split(chr(10))[0]}\n[dim]{example}[/dim]",
+            "epilog": f"Example:  {example}",
+        }
+        if isinstance(function, typer.Typer):
+            app.add_typer(function, name=name, **shown)
+        else:
+            app.command(name, **shown)(function)
 
 
 def _version(asked: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,63 +15,57 @@ if TYPE_CHECKING:
     from nnexp.components.base import Component
 
 
-def _families() -> dict[str, type[Component]]:
-    import nnexp.config.schema as schema  # importing it defines every family
-    from nnexp.components.base import families
-
-    assert schema
-    return families()
-
-
 PluginOption = Annotated[
     list[Path] | None, typer.Option("--plugin", metavar="FILE", help="A Python file with components of your own.")
 ]
 
 
-def _load(plugins: list[Path] | None) -> None:
+def load(plugins: list[Path] | None) -> None:
+    """Take up the components of these files."""
     if plugins:
         from nnexp.config.plugins import load_plugins
 
         load_plugins(plugins)
 
 
-def _complete_family(incomplete: str) -> list[str]:
-    return [name for name in _families() if name.startswith(incomplete)]
+def complete_family(incomplete: str) -> list[str]:
+    """Families, for the shell's completion."""
+    from nnexp.report.vocabulary import families
+
+    return [name for name in families() if name.startswith(incomplete)]
 
 
-def _complete_component(incomplete: str) -> list[str]:
+def complete_component(incomplete: str) -> list[str]:
+    """Components, for the shell's completion."""
     from nnexp.components.base import members
+    from nnexp.report.vocabulary import families
 
-    names = {name for family in _families().values() for name in members(family)}
+    names = {name for family in families().values() for name in members(family)}
     return sorted(name for name in names if name.startswith(incomplete))
 
 
 def list_components(
     family: Annotated[
-        str | None, typer.Argument(help="Only this family, such as optimizer.", autocompletion=_complete_family)
+        str | None, typer.Argument(help="Only this family, such as optimizer.", autocompletion=complete_family)
     ] = None,
     how: FormatOption = "table",
     plugin: PluginOption = None,
 ) -> None:
     """List what a configuration can name."""
-    from nnexp.components.base import Documentation, members
+    from nnexp.components.base import members
     from nnexp.report.tables import FORMATS, Column, Grid, render
+    from nnexp.report.vocabulary import families, first_sentence
 
     check_format(how, FORMATS)
-    _load(plugin)
-    known = _families()
-    if family is not None and family not in known:
-        singular = family.removesuffix("s")
-        if singular not in known:
-            guess = did_you_mean(family, known) or f"; one of {', '.join(known)}"
-            raise InputError(f"'{family}' is not a family{guess}")
-        family = singular
+    load(plugin)
+    known = families()
+    family = family and known_family(family)
     rows = []
     for name, cls in known.items():
         if family in (None, name):
             for label, member in members(cls).items():
-                summary = Documentation.of(member).summary.split(". ")[0].rstrip(".")
-                rows.append({"family": name, "name": label, "aliases": ", ".join(member.aliases), "what": summary})
+                aliases = ", ".join(member.aliases)
+                rows.append({"family": name, "name": label, "aliases": aliases, "what": first_sentence(member)})
     columns = [Column("family", "family"), Column("name", "name"), Column("what", "what it does")]
     if how in ("csv", "json") or (family and any(row["aliases"] for row in rows)):
         columns.insert(2, Column("aliases", "also"))
@@ -85,17 +78,30 @@ def list_components(
     render(Grid(columns, rows), how, out())
 
 
+def known_family(word: str) -> str:
+    """The family that a word names, in the singular or the plural. Raises InputError where it is none."""
+    from nnexp.report.vocabulary import families
+
+    known = families()
+    for name in (word, word.removesuffix("s")):
+        if name in known:
+            return name
+    guess = did_you_mean(word, known) or f"; one of {', '.join(known)}"
+    raise InputError(f"'{word}' is not a family{guess}")
+
+
 def explain(
-    name: Annotated[str, typer.Argument(help="A component, such as adam.", autocompletion=_complete_component)],
+    name: Annotated[str, typer.Argument(help="A component, such as adam.", autocompletion=complete_component)],
     how: DocumentOption = "table",
     plugin: PluginOption = None,
 ) -> None:
     """Explain a component: formula, fields, source, where implementations differ."""
     from nnexp.components.base import members, spellings
+    from nnexp.report.vocabulary import described, families
 
     check_format(how, ("table", "json"))
-    _load(plugin)
-    known = _families()
+    load(plugin)
+    known = families()
     if name in known or name.removesuffix("s") in known:
         list_components(name, how)
         return
@@ -111,7 +117,7 @@ def explain(
         words = [*known, *(word for cls in known.values() for word in spellings(cls))]
         raise InputError(f"no component '{name}'{did_you_mean(name, words) or '; see: nnexp list'}")
     if how == "json":
-        typer.echo(json.dumps([_described(cls) for cls in found], indent=1, ensure_ascii=False))
+        typer.echo(json.dumps([described(cls) for cls in found], indent=1, ensure_ascii=False))
         return
     for number, cls in enumerate(found):
         if number:
@@ -119,25 +125,11 @@ def explain(
         _explain(cls)
 
 
-def _described(cls: type[Component]) -> dict[str, Any]:
-    """Everything the class says of itself, as plain data."""
-    from nnexp.components.base import Documentation
-
-    doc = Documentation.of(cls)
-    fields = [
-        {"field": key, "default": _default(field), "bounds": _bounds(field), "description": field.description or ""}
-        for key, field in cls.model_fields.items()
-        if key != "name"
-    ]
-    described = {"family": cls.family, "name": cls.label(), "aliases": list(cls.aliases), **vars(doc)}
-    return {**described, "fields": fields, "dialects": cls.dialects}
-
-
 def _explain(cls: type[Component]) -> None:
-    from nnexp.config.load import key_of
     from nnexp.report.tables import Column, Grid, render
+    from nnexp.report.vocabulary import described, dialect_lines, families, forms, place
 
-    d = _described(cls)
+    d = described(cls)
     console = out()
     also = f" (also {', '.join(d['aliases'])})" if d["aliases"] else ""
     typer.echo(f"{d['name']}: {d['family']}{also}\n")
@@ -156,67 +148,22 @@ def _explain(cls: type[Component]) -> None:
         ]
         render(Grid(columns, d["fields"]), "table", console)
         typer.echo("")
-    for dialect, defaults in d["dialects"].items():
-        _paragraph(f"Defaults with dialect {dialect}: " + ", ".join(f"{k} {v:g}" for k, v in defaults.items()))
+    for line in dialect_lines(cls):
+        _paragraph(line)
     if d["source"]:
         _paragraph(f"Source: {d['source']}")
     if d["differs"]:
         _paragraph(f"Where implementations differ: {d['differs']}")
-    fields = sorted(d["fields"], key=lambda f: f["default"] != "needed")[:2]
-    given = {f["field"]: f["default"].replace("needed", "...") for f in fields if f["default"] != "null"}
-    sample = ", ".join(f"{field}: {value}" for field, value in given.items())
-    key = key_of(_families()[d["family"]])
-    short = [] if "..." in sample else [f"{key}: {d['name']}"]
-    long = [f"{key}: {{name: {d['name']}, {sample}}}"] if sample else []
-    if key is not None:
-        typer.echo("In YAML: " + "   or   ".join(short + long))
+    where = place(families()[cls.family])
+    if where is not None:
+        key = ".".join(where.keys)
+        typer.echo("In YAML: " + "   or   ".join(f"{key}: {form}" for form in forms(cls)))
 
 
 def _paragraph(text: str) -> None:
     import textwrap
 
     typer.echo(textwrap.fill(text, text_width(out()), break_on_hyphens=False, break_long_words=False) + "\n")
-
-
-def _default(field: Any) -> str:
-    if field.is_required():
-        return "needed"
-    value = field.default
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return "[" + ", ".join(getattr(v, "name", str(v)) for v in value) + "]"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _bounds(field: Any) -> str:
-    """What a field accepts, in a few signs."""
-    return _accepted(field.annotation, field.metadata)
-
-
-def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    from types import UnionType
-    from typing import Annotated, Literal, Union, get_args, get_origin
-
-    from nnexp.components.base import Component
-
-    arguments = get_args(annotation)
-    if get_origin(annotation) is Annotated:
-        return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
-    if get_origin(annotation) in (Union, UnionType):
-        return " or ".join(_accepted(a, metadata) for a in arguments if a is not type(None))
-    if get_origin(annotation) is Literal:
-        return " | ".join(map(str, arguments))
-    if get_origin(annotation) is tuple:
-        return "list of " + _accepted(arguments[0]).replace("number", "numbers")
-    if isinstance(annotation, type) and issubclass(annotation, Component):
-        return annotation.family
-    words = {bool: "true | false", int: "whole number", float: "number", str: "text"}
-    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    bounds = [f"{signs[k]} {getattr(m, k):g}" for m in metadata for k in signs if getattr(m, k, None) is not None]
-    return " ".join(filter(None, (words.get(annotation, ""), " and ".join(bounds))))
 
 
 def schema(
@@ -252,8 +199,9 @@ def init(
 ) -> None:
     """Write a commented configuration to start from."""
     from nnexp.components.base import members
+    from nnexp.report.vocabulary import families
 
-    known = members(_families()["dataset"])
+    known = members(families()["dataset"])
     if dataset not in known:
         raise InputError(
             f"--dataset: '{dataset}' is not a dataset{did_you_mean(dataset, known) or '; one of: ' + ', '.join(known)}"
@@ -276,6 +224,7 @@ def starter(dataset: str) -> str:
     from nnexp.components.base import Component, members
     from nnexp.config.load import to_yaml
     from nnexp.config.schema import ExperimentConfig
+    from nnexp.report.vocabulary import families
 
     lines = ["# An nnexp experiment. Every key but `dataset` may be left out; the values below are the defaults.", ""]
     for key, field in ExperimentConfig.model_fields.items():
@@ -283,7 +232,7 @@ def starter(dataset: str) -> str:
             continue
         about = f"{field.description}"
         annotation = field.annotation
-        family = next((f for k, f in _families().items() if k == key), None)
+        family = next((f for k, f in families().items() if k == key), None)
         if isinstance(annotation, type) and issubclass(annotation, Component):
             family = annotation
         if family is not None:
@@ -291,8 +240,9 @@ def starter(dataset: str) -> str:
         lines += ["# " + line for line in textwrap.wrap(about, 96)]
         default = field.default
         if key == "dataset":
-            start = members(_families()["dataset"])[dataset].starts_with
-            value: Any = {"name": dataset, **start} if start else dataset
+            value: Any = dataset
+            if dataset == "csv":
+                value = {"name": "csv", "path": "data.csv", "target": "label"}
         elif isinstance(default, Component):
             given = {k: v for k, v in default.model_dump().items() if k != "name" and v is not None}
             value = default.label() if not given else {"name": default.label(), **_listed(given)}

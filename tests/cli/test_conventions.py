@@ -30,7 +30,10 @@ WORDS: dict[str, tuple[str, ...]] = {
     "show": ("show",),
     "list": ("list",),
     "explain": ("explain", "adam"),
+    "plot": ("plot", "components", "clip", "norm"),
+    "plot run": ("plot", "run"),
     "schema": ("schema",),
+    "reference": ("reference", "batch"),
     "init": ("init", "new.yaml"),
 }
 """A use of every command that prints something."""
