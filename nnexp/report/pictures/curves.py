@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnexp.components.losses import Loss
-from nnexp.components.schedules import Schedule
+from nnexp.components.schedules import Memory, Schedule
 from nnexp.engine.learner import loss_stage
 from nnexp.errors import Misfit
 from nnexp.report.pictures.style import BLUE, GREY, ORANGE, SKY, legend_above
@@ -173,8 +173,8 @@ WARMUP = 5
 
 def schedule(axes: Axes, one: Schedule) -> str:
     """The factor on the learning rate over a run, with and without a warm-up."""
-    if not hasattr(one, "factor") or getattr(one, "watched", None) is not None:
-        raise Undrawable("its rate depends on how the run goes")
+    if one.watched is not None:
+        return _watching(axes, one)
     done = np.arange(EPOCHS)
     warm = one.model_copy(update={"warmup": WARMUP})
     for who, colour, width, label in ((one, BLUE, 2.0, "by default"), (warm, ORANGE, 1.2, f"with warmup: {WARMUP}")):
@@ -186,6 +186,26 @@ def schedule(axes: Axes, one: Schedule) -> str:
     axes.set_xlabel(f"{'epochs' if one.per == 'epoch' else 'updates'} done, of {EPOCHS}")
     axes.set_ylabel("factor on lr")
     return f"the factor on the learning rate over {EPOCHS} {one.per}s, by default and with a warm-up of {WARMUP}"
+
+
+def _watching(axes: Axes, one: Schedule) -> str:
+    """The factor while a made-up metric falls for a third of the run and then stays where it is."""
+    memory = Memory()
+    values = np.maximum(1 - 2 * np.arange(EPOCHS) / EPOCHS, 1 / 3)
+    factor = []
+    for epoch, value in enumerate(values):
+        factor.append(one.factor(epoch, EPOCHS) * memory.scale)
+        memory = one.heed(memory, float(value), higher_is_better=False, lr=1.0)
+    axes.plot(np.arange(EPOCHS), factor, color=BLUE, drawstyle="steps-post", label="factor on lr")
+    axes.plot(
+        np.arange(EPOCHS), values, color=ORANGE, dashes=(3, 1.5), linewidth=1.2, label="a loss that stops falling"
+    )
+    legend_above(axes)
+    axes.set_ylim(-0.05, 1.12)
+    axes.set_xlim(0, EPOCHS - 1)
+    axes.set_xlabel(f"{one.per}s done, of {EPOCHS}")
+    axes.set_ylabel("factor on lr, and loss")
+    return f"the factor on the learning rate over {EPOCHS} {one.per}s, while a loss falls and then stays"
 
 
 # -- shared ----------------------------------------------------------------------------------------
