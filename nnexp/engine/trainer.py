@@ -75,6 +75,7 @@ class Experiment:
         misfits = list(self._misfits())
         if misfits:
             raise Unfit(misfits)
+        self.loss = self.loss.fitted(self.data.train.t, self.n_classes)
 
     @property
     def n_classes(self) -> int | None:
@@ -107,6 +108,9 @@ class Experiment:
             outputs = self.loss.outputs(self.n_classes)
             if isinstance(bias, tuple) and len(bias) != outputs:
                 yield Misfit("initialization.output_bias", f"{len(bias)} numbers for {outputs} outputs")
+            data = self.data
+            scaled = (data.target_shift, data.target_scale) != (0, 1)
+            self.loss.examine(np.concatenate([data.split(name).t for name in SPLITS]), self.n_classes, scaled)
         except Misfit as misfit:
             yield misfit
         try:
@@ -290,7 +294,7 @@ class Trainer:
         if data.classes is not None:
             predicted = experiment.loss.decide(z)
         else:
-            predicted = z[:, 0].astype(np.float64) * data.target_scale + data.target_shift
+            predicted = experiment.loss.predict(z) * data.target_scale + data.target_shift
         with np.errstate(all="ignore"):
             scores |= {f"{split}_{m.name}": m.measure(predicted, examples.t) for m in experiment.metrics}
         return scores
