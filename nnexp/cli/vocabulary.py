@@ -196,15 +196,17 @@ def _bounds(field: Any) -> str:
 
 
 def _accepted(annotation: Any, metadata: Sequence[Any] = ()) -> str:
-    from typing import Annotated, Literal, get_args, get_origin
+    from types import UnionType
+    from typing import Annotated, Literal, Union, get_args, get_origin
 
     from nnexp.components.base import Component
 
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
         return _accepted(arguments[0], [m for meta in arguments[1:] for m in getattr(meta, "metadata", [meta])])
-    if type(None) in arguments:
-        return _accepted(next(a for a in arguments if a is not type(None)), metadata)
+    if get_origin(annotation) in (Union, UnionType):
+        choices = [_accepted(a, metadata) for a in arguments if a is not type(None)]
+        return " | ".join(filter(None, choices))
     if get_origin(annotation) is Literal:
         return " | ".join(map(str, arguments))
     if get_origin(annotation) is tuple:

@@ -20,8 +20,15 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 """A share that is taken from the target's class and spread over all classes alike."""
 
 
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _class_weights(value: Any) -> Any:
+    if value is None or value == "balanced":
+        return value
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError("must be balanced, or a list of positive numbers, one a class, such as [1, 2.5]")
+    for number in value:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
+            raise ValueError(f"must be positive numbers, one a class; {number!r} is not")
+    return tuple(value)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,9 @@ class SoftTargets:
 class Loss(Component, family="loss"):
     """What training makes small."""
 
+    takes_scaled: ClassVar[bool] = True
+    """Whether a real target may be standardized for it."""
+
     def outputs(self, classes: int | None) -> int:
         """How many outputs O the network needs for `classes` classes, or for one real target (None).
 
@@ -51,8 +61,8 @@ class Loss(Component, family="loss"):
         """
         return 1 if classes is None else classes
 
-    def examine(self, t: np.ndarray, classes: int | None, scaled: bool) -> None:
-        """Look at all targets t (N,) before training; `scaled`: the loss will see them standardized.
+    def examine(self, t: np.ndarray, classes: int | None) -> None:
+        """Look at all targets t (N,), as loaded, before training.
 
         Raises Misfit where the loss or one of its fields does not fit them.
         """
@@ -156,14 +166,11 @@ class CrossEntropy(SoftmaxLoss):
 
         loss = -ln p_target = ln total - s
         dloss/dz = p - [class = target],   p = softmax(z)
+        with smoothing ε and weights w: loss = -(1 - ε) w_target ln p_target - (ε / C) Σ_j w_j ln p_j
 
-    At the start it is near ln C. Computed from logits by log-sum-exp, so nothing overflows. With `label_smoothing` ε
-    and `class_weights` w an example's loss is
-
-        loss = -(1 - ε) w_target ln p_target - (ε / C) Σ_j w_j ln p_j
-
-    and the mean is Σ loss / Σ w_target over the batch. So is a split's loss over the split; batch_loss is still the
-    mean of the batches' losses. `balanced` weights are N / (C N_j), with N_j the training examples of class j.
+    At the start it is near ln C. Computed from logits by log-sum-exp, so nothing overflows. With `class_weights` the
+    mean is Σ loss / Σ w_target, over a batch or a split; batch_loss is the mean of the batches' means. `balanced`
+    weights are N / (C N_j), with N_j of the N training examples in class j.
 
     Source: C. Shannon 1948; with softmax J. Bridle 1990, NIPS. Smoothing: C. Szegedy et al. 2016, CVPR.
 
@@ -177,11 +184,11 @@ class CrossEntropy(SoftmaxLoss):
 
     name: Literal["cross_entropy"] = "cross_entropy"
     label_smoothing: Smoothing = Field(0.0, description="ε, the share of the target that goes to all classes alike")
-    class_weights: Literal["balanced"] | Annotated[tuple[Positive, ...], BeforeValidator(_as_tuple)] | None = Field(
-        None, description="w, one positive number a class; balanced: rare classes count as much; null: all alike"
+    class_weights: Annotated[Literal["balanced"] | tuple[Positive, ...] | None, BeforeValidator(_class_weights)] = (
+        Field(None, description="w, one positive number a class; balanced: rare classes count as much; null: all alike")
     )
 
-    def examine(self, t: np.ndarray, classes: int | None, scaled: bool) -> None:
+    def examine(self, t: np.ndarray, classes: int | None) -> None:
         if isinstance(self.class_weights, tuple) and len(self.class_weights) != classes:
             count = len(self.class_weights)
             raise Misfit("loss.class_weights", f"{count} number{'s' if count != 1 else ''} for {classes} classes")
@@ -524,16 +531,14 @@ class Poisson(ElementwiseLoss):
     """
 
     name: Literal["poisson"] = "poisson"
+    takes_scaled: ClassVar = False
 
     def outputs(self, classes: int | None) -> int:
         return needs_a_real_target(self, classes)
 
-    def examine(self, t: np.ndarray, classes: int | None, scaled: bool) -> None:
+    def examine(self, t: np.ndarray, classes: int | None) -> None:
         if t.min() < 0:
             raise Misfit("loss", f"poisson needs targets of 0 or more, but the smallest is {t.min():.6g}; try mse")
-        if scaled:
-            text = "poisson needs the targets as they are, not standardized; say 'scale_target: false'"
-            raise Misfit("dataset.scale_target", text)
 
     def predict(self, z: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):

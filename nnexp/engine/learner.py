@@ -56,7 +56,7 @@ class SigmoidOutput:
         self.back(self.y, self.y, self.e, d, self.column_sums, self.c)
 
 
-OUTPUTS = {"softmax": SoftmaxOutput, "sigmoid": SigmoidOutput}
+OUTPUTS: dict[str, type[SoftmaxOutput] | type[SigmoidOutput]] = {"softmax": SoftmaxOutput, "sigmoid": SigmoidOutput}
 
 
 class LossStage(ABC):

@@ -109,8 +109,10 @@ class Experiment:
             if isinstance(bias, tuple) and len(bias) != outputs:
                 yield Misfit("initialization.output_bias", f"{len(bias)} numbers for {outputs} outputs")
             data = self.data
-            scaled = (data.target_shift, data.target_scale) != (0, 1)
-            self.loss.examine(np.concatenate([data.split(name).t for name in SPLITS]), self.n_classes, scaled)
+            self.loss.examine(np.concatenate([data.split(name).t for name in SPLITS]), self.n_classes)
+            if not self.loss.takes_scaled and (data.target_shift, data.target_scale) != (0, 1):
+                text = f"{self.loss.label()} needs the target as it is, not standardized; say 'scale_target: false'"
+                yield Misfit("dataset.scale_target", text)
         except Misfit as misfit:
             yield misfit
         try:
