@@ -673,6 +673,15 @@ MISFITS = [
         "c.yaml:3:17  dataset.scale_target: poisson needs the target as it is, not standardized; ",
         "say 'scale_target: false'",
     ),
+    Case(
+        "negative-counts",
+        {
+            "c.yaml": "dataset: {name: csv, path: t.csv, target: n, scale_target: false}\nloss: poisson\n",
+            "t.csv": table(*(f"{i},{i - 1.5}" for i in range(30)), header="a,n"),
+        },
+        "train c.yaml",
+        ("c.yaml:2:7  loss: poisson needs targets of 0 or more, but the smallest is -1.5; try mse",),
+    ),
     train(
         "softmax-of-numbers",
         "dataset: diabetes\nloss: {name: mse, output: softmax}\n",
