@@ -28,6 +28,7 @@ from nnexp.components.losses import (
 )
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.learner import loss_stage
+from nnexp.engine.loops import FORMS
 from nnexp.engine.trainer import Experiment, Trainer
 from nnexp.errors import Misfit
 from tests.derivatives import check
@@ -156,12 +157,12 @@ def fits(loss: Loss, classes: int | None) -> bool:
         return False
 
 
-@settings(max_examples=300, deadline=None)
-@given(situation=situations(largest=1e4))
-def test_any_options_any_outputs(situation: tuple[Loss, np.ndarray, np.ndarray]) -> None:
+@settings(max_examples=150, deadline=None)
+@given(situation=situations(largest=1e4), form=st.sampled_from(FORMS))
+def test_any_options_any_outputs(situation: tuple[Loss, np.ndarray, np.ndarray], form: str) -> None:
     # What may be infinite is a loss whose prediction is no number of this precision, and then it is not hidden.
     loss, z, t = situation
-    with running("numpy"), np.errstate(over="ignore"):
+    with running(form), np.errstate(over="ignore"):
         value, gradient = evaluated(loss, z, t)
         meant = loss.predict(z).astype(z.dtype)
     assert gradient.dtype == z.dtype
@@ -172,7 +173,7 @@ def test_any_options_any_outputs(situation: tuple[Loss, np.ndarray, np.ndarray])
         assert np.isfinite(gradient).all()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(situation=situations(largest=4.0))
 def test_any_options_have_their_gradient(situation: tuple[Loss, np.ndarray, np.ndarray]) -> None:
     # Along a direction in which no two outputs move alike, so that no two kinks cancel. A kink within the difference
