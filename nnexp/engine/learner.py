@@ -20,22 +20,18 @@ class SoftmaxOutput:
     """y = softmax(z);  dz = y (dy - Σ y dy)."""
 
     def __init__(self, rows: int, outputs: int, dtype: np.dtype):
-        self.y, self.product = np.empty((rows, outputs), dtype), np.empty((rows, outputs), dtype)
-        self.sums = np.empty((rows, 1), dtype)
+        self.y = np.empty((rows, outputs), dtype)
+        self.first, self.s = np.zeros(rows, np.int64), np.empty(rows, dtype)  # the shift's by-product; nobody reads it
+        self.shift, self.divide, self.back = loops.softmax_shift(), loops.softmax_divide(), loops.softmax_backward()
 
     def forward(self, z: np.ndarray) -> np.ndarray:
-        np.max(z, axis=1, keepdims=True, out=self.sums)
-        np.subtract(z, self.sums, out=self.y)
+        self.shift(z, self.first, self.y, self.s)
         np.exp(self.y, out=self.y)
-        np.sum(self.y, axis=1, keepdims=True, out=self.sums)
-        self.y /= self.sums
+        self.divide(self.y)
         return self.y
 
     def backward(self, d: np.ndarray) -> None:
-        np.multiply(self.y, d, out=self.product)
-        np.sum(self.product, axis=1, keepdims=True, out=self.sums)
-        d -= self.sums
-        d *= self.y
+        self.back(self.y, d)
 
 
 class SigmoidOutput:

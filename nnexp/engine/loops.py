@@ -409,6 +409,53 @@ def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: 
 
 
 @cache
+def softmax_divide() -> Callable[..., None]:
+    """(e): e / Σe in each row, in place; with e = exp(z - max z) that is softmax(z). Shape (B, C)."""
+    if plain():
+
+        def run(e):
+            e /= e.sum(axis=1, keepdims=True)
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(e):
+        for i in range(e.shape[0]):
+            total = e[i, 0]
+            for j in range(1, e.shape[1]):
+                total += e[i, j]
+            for j in range(e.shape[1]):
+                e[i, j] /= total
+
+    return loop
+
+
+@cache
+def softmax_backward() -> Callable[..., None]:
+    """(y, d): d = y (d - Σ y d) in each row, from y = softmax(z). Both of shape (B, C)."""
+    if plain():
+
+        def run(y, d):
+            d -= np.sum(y * d, axis=1, keepdims=True)
+            d *= y
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(y, d):
+        for i in range(y.shape[0]):
+            inner = y[i, 0] * d[i, 0]
+            for j in range(1, y.shape[1]):
+                inner += y[i, j] * d[i, j]
+            for j in range(y.shape[1]):
+                d[i, j] = y[i, j] * (d[i, j] - inner)
+
+    return loop
+
+
+@cache
 def soft_target_loss(value: Formula, slope: Formula, count: int) -> Callable[..., float]:
     """(s, e, t, q, mass, weight, floor, d, c) -> the loss of components.losses.SoftTargets; d = its gradient.
 

@@ -136,6 +136,14 @@ def softmax_losses(s: Source) -> Iterator[Case]:
             yield described(one), formulas, (np.exp(e), at_t, t, s.empty(B, O), s.c(*c))
 
 
+def quotients(s: Source) -> Iterator[Case]:
+    yield "", (), (s.positive(B, O),)
+
+
+def softmax_gradients(s: Source) -> Iterator[Case]:
+    yield "", (), (s.positive(B, O), s.normal(B, O))
+
+
 def soft_target_losses(s: Source) -> Iterator[Case]:
     for one in variants(Loss):
         soft = one.soft_targets(O)
@@ -194,6 +202,8 @@ CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
     "elementwise_loss": elementwise_losses,
     "softmax_shift": shifts,
     "softmax_loss": softmax_losses,
+    "softmax_divide": quotients,
+    "softmax_backward": softmax_gradients,
     "soft_target_loss": soft_target_losses,
     "margin_loss": margin_losses,
     "normalize": normalized,
