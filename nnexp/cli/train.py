@@ -137,6 +137,7 @@ def _hint(experiment: Any) -> str:
     ideas = [f"a smaller learning rate (optimizer.lr={min(optimizer.lr / 10, usual):g})"]
     if not experiment.config.dataset.preprocessing:
         ideas.append("standardized inputs (dataset.preprocessing=standardize)")
-    if experiment.data.classes is None and not getattr(experiment.config.dataset, "scale_target", True):
+    scaled = getattr(experiment.config.dataset, "scale_target", True)
+    if experiment.data.classes is None and not scaled and experiment.loss.takes_scaled:
         ideas.append("a standardized target (dataset.scale_target=true)")
     return "try " + ", or ".join(ideas)

@@ -2,48 +2,140 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nnexp.components.activations import Sigmoid
 from nnexp.components.clipping import Clipping
-from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
+from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss, SoftTargets
 from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
 from nnexp.engine.network import Network
 
 
-class ElementwiseLossStage:
-    """The mean over elements of a loss, and its gradient."""
+class SoftmaxOutput:
+    """y = softmax(z);  dz = y (dy - Σ y dy)."""
+
+    def __init__(self, rows: int, outputs: int, dtype: np.dtype):
+        self.y = np.empty((rows, outputs), dtype)
+        self.first, self.s = np.zeros(rows, np.int64), np.empty(rows, dtype)  # the shift's by-product; nobody reads it
+        self.shift, self.divide, self.back = loops.softmax_shift(), loops.softmax_divide(), loops.softmax_backward()
+
+    def forward(self, z: np.ndarray) -> np.ndarray:
+        self.shift(z, self.first, self.y, self.s)
+        np.exp(self.y, out=self.y)
+        self.divide(self.y)
+        return self.y
+
+    def backward(self, d: np.ndarray) -> None:
+        self.back(self.y, d)
+
+
+class SigmoidOutput:
+    """y = sigmoid(z);  dz = y' dy."""
+
+    def __init__(self, rows: int, outputs: int, dtype: np.dtype):
+        self.f, self.c = Sigmoid(), np.zeros(1, dtype)
+        self.y, self.e = np.empty((rows, outputs), dtype), np.empty((rows, outputs), dtype)
+        self.column_sums = np.empty(outputs, dtype)
+        self.apply, self.back = loops.apply(Sigmoid.value, 0), loops.apply_backward(Sigmoid.slope, 0)
+
+    def forward(self, z: np.ndarray) -> np.ndarray:
+        self.f.transcend(z, self.e)
+        self.apply(z, self.e, self.y, self.c)
+        return self.y
+
+    def backward(self, d: np.ndarray) -> None:
+        self.back(self.y, self.y, self.e, d, self.column_sums, self.c)
+
+
+OUTPUTS: dict[str, type[SoftmaxOutput] | type[SigmoidOutput]] = {"softmax": SoftmaxOutput, "sigmoid": SigmoidOutput}
+
+
+class LossStage(ABC):
+    """A loss for batches of one shape: its value, and in d its gradient by the outputs z, shape (B, O)."""
+
+    def __init__(self, loss: Loss, rows: int, outputs: int, dtype: np.dtype):
+        coefficients = loss.coefficients()
+        self.c, self.count = np.array(coefficients or (0.0,), dtype), len(coefficients)
+        self.d = np.empty((rows, outputs), dtype)
+
+    @abstractmethod
+    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+        """The loss of outputs z (B, O) with encoded targets t."""
+
+
+class ElementwiseLossStage(LossStage):
+    """The mean over elements of a loss of z, or of a function of z."""
 
     def __init__(self, loss: ElementwiseLoss, rows: int, outputs: int, dtype: np.dtype):
-        self.d = np.empty((rows, outputs), dtype)
-        self.loop = loops.elementwise_loss(type(loss).value, type(loss).slope)
+        super().__init__(loss, rows, outputs, dtype)
+        self.loop = loops.elementwise_loss(type(loss).value, type(loss).slope, self.count)
+        through = loss.through()
+        self.output = None if through == "linear" else OUTPUTS[through](rows, outputs, dtype)
 
     def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
-        return self.loop(z, t, self.d)
+        if self.output is None:
+            return self.loop(z, t, self.d, self.c)
+        value = self.loop(self.output.forward(z), t, self.d, self.c)
+        self.output.backward(self.d)
+        return value
 
 
-class SoftmaxLossStage:
-    """The mean over examples of a loss on softmax(z), and its gradient by the logits z."""
+class SoftmaxLossStage(LossStage):
+    """The mean over examples of a loss on softmax(z) and the target's class."""
 
     def __init__(self, loss: SoftmaxLoss, rows: int, outputs: int, dtype: np.dtype):
-        self.d, self.e = np.empty((rows, outputs), dtype), np.empty((rows, outputs), dtype)
-        self.s = np.empty(rows, dtype)
+        super().__init__(loss, rows, outputs, dtype)
+        self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
         self.shift = loops.softmax_shift()
-        self.finish = loops.softmax_loss(type(loss).value, type(loss).slope)
+        self.finish = loops.softmax_loss(type(loss).value, type(loss).slope, type(loss).factor, self.count)
 
     def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
         self.shift(z, t, self.e, self.s)
         np.exp(self.e, out=self.e)
-        return self.finish(self.e, self.s, t, self.d)
+        return self.finish(self.e, self.s, t, self.d, self.c)
 
 
-def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> ElementwiseLossStage | SoftmaxLossStage:
+class SoftTargetLossStage(LossStage):
+    """The weighted mean over examples of a loss on softmax(z) and a distribution over the classes."""
+
+    def __init__(self, loss: SoftmaxLoss, soft: SoftTargets, rows: int, outputs: int, dtype: np.dtype):
+        super().__init__(loss, rows, outputs, dtype)
+        self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
+        self.tables = tuple(a.astype(dtype) for a in (soft.q, soft.mass, soft.weight, soft.floor))
+        self.shift = loops.softmax_shift()
+        self.finish = loops.soft_target_loss(type(loss).value, type(loss).slope, self.count)
+
+    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+        self.shift(z, t, self.d, self.s)
+        np.exp(self.d, out=self.e)
+        return self.finish(self.d, self.e, t, *self.tables, self.d, self.c)
+
+
+class MarginLossStage(LossStage):
+    """The mean over examples of a loss on the margins between the target's output and the others."""
+
+    def __init__(self, loss: MarginLoss, rows: int, outputs: int, dtype: np.dtype):
+        super().__init__(loss, rows, outputs, dtype)
+        self.loop = loops.margin_loss(type(loss).value, type(loss).slope, self.count)
+
+    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+        return self.loop(z, t, self.d, self.c)
+
+
+def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> LossStage:
     """The stage that computes `loss` for batches of `rows` examples."""
     if isinstance(loss, SoftmaxLoss):
+        soft = loss.soft_targets(outputs)
+        if soft is not None:
+            return SoftTargetLossStage(loss, soft, rows, outputs, dtype)
         return SoftmaxLossStage(loss, rows, outputs, dtype)
+    if isinstance(loss, MarginLoss):
+        return MarginLossStage(loss, rows, outputs, dtype)
     assert isinstance(loss, ElementwiseLoss)
     return ElementwiseLossStage(loss, rows, outputs, dtype)
 
@@ -72,7 +164,7 @@ class Learner:
         self._penalties = [self._penalty(p) for p in penalties if p.strength > 0]
         weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
         self._limits = [(one.limit, W) for one in constraints for W in weights]
-        self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
+        self._stages: dict[int, LossStage] = {}
 
     def _penalty(self, penalty: Penalty) -> tuple[Callable[..., None], tuple[np.ndarray, ...], Penalty]:
         """The penalty's loop with its arrays: what it is on, the gradient there, its coefficients."""
@@ -81,7 +173,7 @@ class Learner:
         loop = loops.penalty(type(penalty).slope, len(c))
         return loop, (network.θ[:end], network.g[:end], np.array(c, network.dtype)), penalty
 
-    def loss_over(self, rows: int) -> ElementwiseLossStage | SoftmaxLossStage:
+    def loss_over(self, rows: int) -> LossStage:
         """The loss for batches of `rows` examples."""
         if rows not in self._stages:
             self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)

@@ -85,6 +85,7 @@ class Experiment:
         misfits = list(self._misfits())
         if misfits:
             raise Unfit(misfits)
+        self.loss = self.loss.fitted(self.data.train.t, self.n_classes)
 
     @property
     def n_classes(self) -> int | None:
@@ -129,6 +130,11 @@ class Experiment:
             outputs = self.loss.outputs(self.n_classes)
             if isinstance(bias, tuple) and len(bias) != outputs:
                 yield Misfit("initialization.output_bias", f"{len(bias)} numbers for {outputs} outputs")
+            data = self.data
+            self.loss.examine(np.concatenate([data.split(name).t for name in SPLITS]), self.n_classes)
+            if not self.loss.takes_scaled and (data.target_shift, data.target_scale) != (0, 1):
+                text = f"{self.loss.label()} needs the target as it is, not standardized; say 'scale_target: false'"
+                yield Misfit("dataset.scale_target", text)
         except Misfit as misfit:
             yield misfit
         try:
@@ -441,7 +447,7 @@ class Trainer:
         if data.classes is not None:
             predicted = experiment.loss.decide(z)
         else:
-            predicted = z[:, 0].astype(np.float64) * data.target_scale + data.target_shift
+            predicted = experiment.loss.predict(z) * data.target_scale + data.target_shift
         with np.errstate(all="ignore"):
             scores |= {f"{split}_{m.name}": m.measure(predicted, t) for m in experiment.metrics}
         return scores

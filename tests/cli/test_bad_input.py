@@ -411,6 +411,29 @@ VALUES = [
         "^^^^^^^^\n",
     ),
     moons(
+        "class-weights-word",
+        "loss: {name: cross_entropy, class_weights: balance}\n",
+        "c.yaml:2:44  loss.class_weights: must be balanced, or a list of positive numbers, one a class, such as ",
+        "found 'balance'",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "class-weights-negative",
+        "loss: {name: cross_entropy, class_weights: [1, -2]}\n",
+        "c.yaml:2:44  loss.class_weights: must be positive numbers, one a class; -2 is not",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "all-smooth",
+        "loss: {name: bce, label_smoothing: 1}\n",
+        "c.yaml:2:36  loss.label_smoothing: must be < 1, found 1",
+    ),
+    moons(
+        "quantile-in-percent",
+        "loss: {name: quantile, level: 90}\n",
+        "c.yaml:2:31  loss.level: must be < 1, found 90",
+    ),
+    moons(
         "nothing-near", "optimizer: xyz\n", "c.yaml:2:12  optimizer: 'xyz' is not an optimizer; one of: sgd, momentum, "
     ),
     moons("null-member", "optimizer:\n", "c.yaml:2:11  optimizer: found null; name an optimizer: sgd, "),
@@ -710,6 +733,36 @@ MISFITS = [
         "dataset: iris\nloss:\n  name: bce\n",
         "c.yaml:2:1  loss: binary_cross_entropy needs two classes, but this target has 3; try cross_entropy",
         "| ^^^^\n",
+    ),
+    train(
+        "counts-of-classes",
+        "dataset: iris\nloss: poisson\n",
+        "c.yaml:2:7  loss: poisson needs a real target, but this one has 3 classes; try cross_entropy",
+    ),
+    train(
+        "standardized-counts",
+        "dataset:\n  name: diabetes\n  scale_target: true\nloss: poisson\n",
+        "c.yaml:3:17  dataset.scale_target: poisson needs the target as it is, not standardized; ",
+        "say 'scale_target: false'",
+    ),
+    Case(
+        "negative-counts",
+        {
+            "c.yaml": "dataset: {name: csv, path: t.csv, target: n, scale_target: false}\nloss: poisson\n",
+            "t.csv": table(*(f"{i},{i - 1.5}" for i in range(30)), header="a,n"),
+        },
+        "train c.yaml",
+        ("c.yaml:2:7  loss: poisson needs targets of 0 or more, but the smallest is -1.5; try mse",),
+    ),
+    train(
+        "softmax-of-numbers",
+        "dataset: diabetes\nloss: {name: mse, output: softmax}\n",
+        "c.yaml:2:7  loss: mse of a softmax needs classes as targets, but this target is real-valued; try mse",
+    ),
+    train(
+        "weights-of-other-classes",
+        "dataset: iris\nloss: {name: cross_entropy, class_weights: [1, 2]}\n",
+        "c.yaml:2:44  loss.class_weights: 2 numbers for 3 classes",
     ),
     train(
         "batch-too-large",

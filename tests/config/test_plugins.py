@@ -58,11 +58,11 @@ class Quarter(ElementwiseLoss):
     name: Literal["quarter"] = "quarter"
 
     @staticmethod
-    def value(z, t):
+    def value(z, t, c):
         return (z - t) * (z - t) / 4
 
     @staticmethod
-    def slope(z, t):
+    def slope(z, t, c):
         return (z - t) / 2
 '''
 RUN = """

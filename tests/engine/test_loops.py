@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnexp.components.activations import Activation, ElementwiseActivation
-from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
+from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss
 from nnexp.components.normalizations import Normalization, StandardizingNormalization
 from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import Activity, Noise, Penalty, Regularizer
@@ -165,7 +165,8 @@ def elementwise_losses(s: Source) -> Iterator[Case]:
         if isinstance(one, ElementwiseLoss):
             z, t = s.normal(B, O), s.rng.integers(0, 2, (B, O)).astype(s.dtype)
             z[0, 0] = t[0, 0]
-            yield described(one), (type(one).value, type(one).slope), (z, t, s.empty(B, O))
+            c = one.coefficients()
+            yield described(one), (type(one).value, type(one).slope, len(c)), (z, t, s.empty(B, O), s.c(*c))
 
 
 def shifts(s: Source) -> Iterator[Case]:
@@ -176,9 +177,38 @@ def shifts(s: Source) -> Iterator[Case]:
 def softmax_losses(s: Source) -> Iterator[Case]:
     for one in variants(Loss):
         if isinstance(one, SoftmaxLoss):
-            t, e, at_t = np.arange(B) % O, s.empty(B, O), s.empty(B)
+            t, e, at_t, c = np.arange(B) % O, s.empty(B, O), s.empty(B), one.coefficients()
             built("numpy", "softmax_shift")(s.normal(B, O), t, e, at_t)
-            yield described(one), (type(one).value, type(one).slope), (np.exp(e), at_t, t, s.empty(B, O))
+            formulas = (type(one).value, type(one).slope, type(one).factor, len(c))
+            yield described(one), formulas, (np.exp(e), at_t, t, s.empty(B, O), s.c(*c))
+
+
+def quotients(s: Source) -> Iterator[Case]:
+    yield "", (), (s.positive(B, O),)
+
+
+def softmax_gradients(s: Source) -> Iterator[Case]:
+    yield "", (), (s.positive(B, O), s.normal(B, O))
+
+
+def soft_target_losses(s: Source) -> Iterator[Case]:
+    for one in variants(Loss):
+        soft = one.soft_targets(O)
+        if isinstance(one, SoftmaxLoss) and soft is not None:
+            t, e, at_t, c = np.arange(B) % O, s.empty(B, O), s.empty(B), one.coefficients()
+            built("numpy", "softmax_shift")(s.normal(B, O), t, e, at_t)
+            tables = [a.astype(s.dtype) for a in (soft.q, soft.mass, soft.weight, soft.floor)]
+            formulas = (type(one).value, type(one).slope, len(c))
+            yield described(one), formulas, (e, np.exp(e), t, *tables, s.empty(B, O), s.c(*c))
+
+
+def margin_losses(s: Source) -> Iterator[Case]:
+    for one in variants(Loss):
+        if isinstance(one, MarginLoss):
+            for columns in (O, 1):
+                t, c = np.arange(B) % max(columns, 2), one.coefficients()
+                arrays = (s.normal(B, columns), t, s.empty(B, columns), s.c(*c))
+                yield described(one), (type(one).value, type(one).slope, len(c)), arrays
 
 
 def standardizing() -> Iterator[StandardizingNormalization]:
@@ -225,6 +255,10 @@ CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
     "elementwise_loss": elementwise_losses,
     "softmax_shift": shifts,
     "softmax_loss": softmax_losses,
+    "softmax_divide": quotients,
+    "softmax_backward": softmax_gradients,
+    "soft_target_loss": soft_target_losses,
+    "margin_loss": margin_losses,
     "normalize": normalized,
     "normalize_given": normalized_with_given,
     "normalize_backward": normalized_backward,

@@ -521,25 +521,104 @@ REAL = {
     "extreme": ([[1e6], [-1e6], [1e-12], [3.0]], [0.0, 2.5, 0.0, 3.0]),
 }
 
-LOSSES: list[tuple[str, int | None, dict[str, Any], str]] = [
-    ("cross_entropy", 3, LOGITS, "F.cross_entropy(z, t)"),
-    ("binary_cross_entropy", 2, LOGIT, "F.binary_cross_entropy_with_logits(z, t[:, None].double())"),
-    ("mse", 3, LOGITS, "F.mse_loss(z, F.one_hot(t, 3).double())"),
-    ("mse", None, REAL, "F.mse_loss(z, t[:, None])"),
-    ("mae", 3, LOGITS, "F.l1_loss(z, F.one_hot(t, 3).double())"),
-    ("mae", None, REAL, "F.l1_loss(z, t[:, None])"),
+COUNTS = {
+    "ordinary": ([[0.3], [-1.2], [2.0], [0.0]], [0.0, 3.0, 7.0, 1.0]),
+    "extreme": ([[100.0], [-1000.0], [1e-8], [-40.0]], [5.0, 2.5, 0.0, 1e6]),
+}
+ONE_HOT = "F.one_hot(t, 3).double()"
+SMOOTHED = "(0.8 * F.one_hot(t, 3) + 0.2 / 3)"
+P_TARGET = "F.softmax(z, 1)[range(len(t)), t]"
+
+LOSSES: list[tuple[dict[str, Any], int | None, dict[str, Any], str]] = [
+    ({"name": "cross_entropy"}, 3, LOGITS, "F.cross_entropy(z, t)"),
+    ({"name": "cross_entropy", "label_smoothing": 0.2}, 3, LOGITS, "F.cross_entropy(z, t, label_smoothing=0.2)"),
+    (
+        {"name": "cross_entropy", "class_weights": [0.5, 3.0, 1.0]},
+        3,
+        LOGITS,
+        "F.cross_entropy(z, t, weight=torch.tensor([0.5, 3.0, 1.0]))",
+    ),
+    (
+        {"name": "cross_entropy", "label_smoothing": 0.3, "class_weights": [0.5, 3.0, 1.0]},
+        3,
+        LOGITS,
+        "F.cross_entropy(z, t, weight=torch.tensor([0.5, 3.0, 1.0]), label_smoothing=0.3)",
+    ),
+    ({"name": "focal"}, 3, LOGITS, f"((1 - {P_TARGET}) ** 2 * F.cross_entropy(z, t, reduction='none')).mean()"),
+    (
+        {"name": "focal", "gamma": 1.0},
+        3,
+        LOGITS,
+        f"((1 - {P_TARGET}) * F.cross_entropy(z, t, reduction='none')).mean()",
+    ),
+    ({"name": "focal", "gamma": 0.0}, 3, LOGITS, "F.cross_entropy(z, t)"),
+    (
+        {"name": "kl_divergence", "label_smoothing": 0.2},
+        3,
+        LOGITS,
+        f"F.kl_div(F.log_softmax(z, 1), {SMOOTHED}, reduction='batchmean')",
+    ),
+    (
+        {"name": "kl_divergence", "label_smoothing": 0.0},
+        3,
+        LOGITS,
+        f"F.kl_div(F.log_softmax(z, 1), {ONE_HOT}, reduction='batchmean')",
+    ),
+    ({"name": "binary_cross_entropy"}, 2, LOGIT, "F.binary_cross_entropy_with_logits(z, t[:, None].double())"),
+    (
+        {"name": "binary_cross_entropy", "label_smoothing": 0.2},
+        2,
+        LOGIT,
+        "F.binary_cross_entropy_with_logits(z, 0.8 * t[:, None] + 0.1)",
+    ),
+    (
+        {"name": "binary_cross_entropy", "pos_weight": 2.5},
+        2,
+        LOGIT,
+        "F.binary_cross_entropy_with_logits(z, t[:, None].double(), pos_weight=torch.tensor(2.5))",
+    ),
+    (
+        {"name": "binary_cross_entropy", "label_smoothing": 0.2, "pos_weight": 0.4},
+        2,
+        LOGIT,
+        "F.binary_cross_entropy_with_logits(z, 0.8 * t[:, None] + 0.1, pos_weight=torch.tensor(0.4))",
+    ),
+    ({"name": "mse"}, 3, LOGITS, f"F.mse_loss(z, {ONE_HOT})"),
+    ({"name": "mse"}, None, REAL, "F.mse_loss(z, t[:, None])"),
+    ({"name": "mse", "output": "softmax"}, 3, LOGITS, f"F.mse_loss(F.softmax(z, 1), {ONE_HOT})"),
+    ({"name": "mse", "output": "sigmoid"}, 3, LOGITS, f"F.mse_loss(torch.sigmoid(z), {ONE_HOT})"),
+    ({"name": "mae"}, 3, LOGITS, f"F.l1_loss(z, {ONE_HOT})"),
+    ({"name": "mae"}, None, REAL, "F.l1_loss(z, t[:, None])"),
+    ({"name": "huber"}, 3, LOGITS, f"F.huber_loss(z, {ONE_HOT})"),
+    ({"name": "huber", "delta": 0.6}, None, REAL, "F.huber_loss(z, t[:, None], delta=0.6)"),
+    ({"name": "log_cosh"}, 3, LOGITS, f"(torch.logaddexp(z - {ONE_HOT}, {ONE_HOT} - z) - np.log(2)).mean()"),
+    ({"name": "log_cosh"}, None, REAL, "(torch.logaddexp(z - t[:, None], t[:, None] - z) - np.log(2)).mean()"),
+    ({"name": "quantile"}, None, REAL, "F.l1_loss(z, t[:, None]) / 2"),
+    (
+        {"name": "quantile", "level": 0.9},
+        None,
+        REAL,
+        "(0.9 * F.relu(t[:, None] - z) + (1 - 0.9) * F.relu(z - t[:, None])).mean()",
+    ),
+    ({"name": "poisson"}, None, COUNTS, "F.poisson_nll_loss(z, t[:, None], log_input=True, full=False)"),
+    ({"name": "hinge"}, 2, LOGIT, "F.relu(1 - (2 * t[:, None] - 1) * z).mean()"),
+    ({"name": "hinge", "squared": True}, 2, LOGIT, "(F.relu(1 - (2 * t[:, None] - 1) * z) ** 2).mean()"),
+    ({"name": "hinge"}, 3, LOGITS, "3 * F.multi_margin_loss(z, t)"),
+    ({"name": "hinge", "squared": True}, 3, LOGITS, "3 * F.multi_margin_loss(z, t, p=2)"),
 ]
 
 
 def losses() -> None:
     cases = {}
-    for name, classes, inputs, text in LOSSES:
+    for component, classes, inputs, text in LOSSES:
+        options = [f"{key} {value}" for key, value in component.items() if key != "name"]
         for kind, (z, t) in inputs.items():
             leaf_z, target = leaf(z), torch.tensor(t, dtype=torch.float64 if classes is None else torch.int64)
             value = eval(text, globals(), {"z": leaf_z, "t": target})
             value.backward()
-            cases[f"{name}, {'real' if classes is None else 'classes'}, {kind}"] = {
-                "component": {"name": name},
+            target_of = "real" if classes is None else "classes"
+            cases[", ".join([component["name"], *options, target_of, kind])] = {
+                "component": component,
                 "torch": text,
                 "classes": classes,
                 "z": z,
@@ -547,6 +626,8 @@ def losses() -> None:
                 "value": exact(value),
                 "gradient": exact(leaf_z.grad),
             }
+            assert torch.isfinite(value), (text, kind)
+            assert torch.isfinite(leaf_z.grad).all(), (text, kind)
     write("losses", cases=cases)
 
 

@@ -317,9 +317,12 @@ def test_every_member_has_a_case(family: type[Component], file: str, key: str) -
     assert covered == set(members(family)), "add a case to make_trajectories.py (README.md says how)"
 
 
-@pytest.mark.parametrize("family", [Optimizer, Activation, Normalization, Penalty], ids=lambda family: family.family)
+FAMILIES = [Optimizer, Activation, Loss, Normalization, Penalty]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.family)
 def test_every_option_has_a_case(family: type[Component]) -> None:
-    files = ("optimizers", "activations", "normalizations", "networks", "penalties")
+    files = ("optimizers", "activations", "losses", "normalizations", "networks", "penalties")
     known = [case for file in files for case in golden(file)["cases"].values()]
     given = [case[key] for case in known for key in ("component", family.family) if key in case]
     for name, cls in members(family).items():
