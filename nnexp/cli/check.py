@@ -113,7 +113,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "bytes": {
             "parameters": parameter_bytes,
             "gradients": parameter_bytes,
-            "optimizer": parameter_bytes * len(config.optimizer.kernel()[0]),
+            "optimizer": config.optimizer.state_size(network.size) * network.dtype.itemsize,
             "activations": network.buffer_bytes,
             "data": data.nbytes,
         },

@@ -16,7 +16,7 @@ from nnexp.components.initializers import HeNormal, Initializer
 from nnexp.components.losses import Loss
 from nnexp.components.metrics import Metric as Metric  # a family, though no key of its own
 from nnexp.components.normalizations import NoNormalization, Normalization
-from nnexp.components.optimizers import Adam, Optimizer
+from nnexp.components.optimizers import Adam, Minimizer
 from nnexp.components.regularizers import Regularizer
 from nnexp.components.schedules import ConstantSchedule, Schedule
 
@@ -73,7 +73,7 @@ class ExperimentConfig(Settings):
     loss: Annotated[Loss, MEMBER] | None = Field(
         None, description="what is minimized; null: cross_entropy for classes, mse for a real target"
     )
-    optimizer: Annotated[Optimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
+    optimizer: Annotated[Minimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
     batch: Annotated[Batching, MEMBER] = Field(MiniBatch(), description="examples an update, and their order")
     initialization: Annotated[Initializer, MEMBER] = Field(HeNormal(), description="parameters before the first step")
     schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")

@@ -8,10 +8,11 @@ import numpy as np
 
 from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, SoftmaxLoss
-from nnexp.components.optimizers import Optimizer
+from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Penalty
 from nnexp.engine import loops
 from nnexp.engine.network import Network
+from nnexp.engine.steps import steps_of
 
 
 class ElementwiseLossStage:
@@ -55,22 +56,20 @@ class Learner:
         self,
         network: Network,
         loss: Loss,
-        optimizer: Optimizer,
+        optimizer: Minimizer,
         penalties: Sequence[Penalty],
         clip: Clipping | None = None,
     ):
         self.network, self.loss, self.optimizer, self.clip = network, loss, optimizer, clip
         self.t = 0
         """Updates made so far."""
-        start = optimizer.start()
-        slots, rule = optimizer.kernel()
-        self.slots = {name: np.full_like(network.θ, start.get(name, 0.0)) for name in slots}
-        self._state = tuple(self.slots.values())
-        self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), network.dtype)
-        self._update = loops.update(rule, len(self.slots), len(self._c))
+        self.steps = steps_of(optimizer, network.θ, network.g)
+        self.slots = self.steps.slots
         self._weights = network.θ[: network.weights], network.g[: network.weights]
         self._penalties = [
-            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype)) for p in penalties if p.strength > 0
+            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype), p)
+            for p in penalties
+            if p.strength > 0
         ]
         self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
 
@@ -80,24 +79,36 @@ class Learner:
             self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
         return self._stages[rows]
 
-    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch x (B, I) with targets t; the network's gradient vector holds its gradient, clipped."""
+    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The loss of a batch x (B, I) with targets t; the gradient vector holds its gradient."""
         passed = self.network.over(len(x), training=True)
         stage = self.loss_over(len(x))
         value = stage(passed.forward(x), t)
         passed.backward(stage.d)
+        return value
+
+    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The loss of a batch without penalties; the gradient vector holds its gradient, clipped, with them."""
+        value = self.objective(x, t)
         if self.clip is not None:
             self.clip.limit(self.network.g)
-        for penalty, strength in self._penalties:
-            penalty(*self._weights, strength)
+        for slope, strength, _ in self._penalties:
+            slope(*self._weights, strength)
         return value
+
+    def penalty(self, rows: int) -> float:
+        """All penalties of the present weights, as a batch of `rows` examples sees them."""
+        return sum(p.value(self._weights[0]) for _, _, p in self._penalties)
+
+    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The loss of a batch with penalties; the gradient vector holds the gradient of both."""
+        return self.gradient(x, t) + self.penalty(len(x))
 
     def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
         value = self.gradient(x, t)
         self.t += 1
-        self._c[:] = self.optimizer.coefficients(lr, self.t)
-        self._update(self.network.θ, self.network.g, *self._state, self._c)
+        self.steps.move(self, value, x, t, lr, self.t)
         return value
 
     def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:
