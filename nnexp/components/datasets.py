@@ -15,7 +15,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, field_validator, model_validator
 
-from nnexp.components.base import AS_LIST, MEMBER, Component, NonNegative
+from nnexp.components.base import AS_LIST, MEMBER, NonNegative
+from nnexp.components.grounds import TrainingGround
 from nnexp.components.preprocessing import Preprocessing, Standardize
 from nnexp.errors import InputError, Misfit, did_you_mean
 
@@ -37,7 +38,7 @@ class Table:
     """Sentences on what was done while reading, for the user."""
 
 
-class Dataset(Component, family="dataset"):
+class Dataset(TrainingGround):
     """Examples to learn from, and how they are split and prepared."""
 
     validation: Share = Field(0.2, description="share of the examples for validation: choosing and early stopping")

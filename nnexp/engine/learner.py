@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -49,7 +51,69 @@ def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> Elementw
     return ElementwiseLossStage(loss, rows, outputs, dtype)
 
 
-class Learner:
+class Parameters(Protocol):
+    """What holds parameters: θ (D,) and their gradient g (D,), the weights first."""
+
+    θ: np.ndarray
+    g: np.ndarray
+    weights: int
+    """How many of the parameters are weights."""
+    dtype: np.dtype
+
+
+class Descent(ABC):
+    """An objective's parameters with the penalties on them, the limit on their gradient and their optimizer's state."""
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        optimizer: Minimizer,
+        penalties: Sequence[Penalty],
+        clip: Clipping | None = None,
+    ):
+        self.optimizer, self.clip = optimizer, clip
+        self.t = 0
+        """Updates made so far."""
+        self.g = parameters.g
+        self.steps = steps_of(optimizer, parameters.θ, parameters.g)
+        self.slots = self.steps.slots
+        self._weights = parameters.θ[: parameters.weights], parameters.g[: parameters.weights]
+        self._penalties = [
+            (loops.penalty(type(p).slope), np.array([p.strength], parameters.dtype), p)
+            for p in penalties
+            if p.strength > 0
+        ]
+
+    @abstractmethod
+    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The value at the present θ on a batch x with targets t; the gradient vector holds its gradient."""
+
+    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The objective on a batch, without penalties; the gradient vector holds its gradient, clipped, with them."""
+        value = self.objective(x, t)
+        if self.clip is not None:
+            self.clip.limit(self.g)
+        for slope, strength, _ in self._penalties:
+            slope(*self._weights, strength)
+        return value
+
+    def penalty(self, rows: int) -> float:
+        """All penalties of the present weights, as a batch of `rows` examples sees them."""
+        return sum(p.value(self._weights[0]) for _, _, p in self._penalties)
+
+    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The objective on a batch with penalties; the gradient vector holds the gradient of both."""
+        return self.gradient(x, t) + self.penalty(len(x))
+
+    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
+        """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
+        value = self.gradient(x, t)
+        self.t += 1
+        self.steps.move(self, value, x, t, lr, self.t)
+        return value
+
+
+class Learner(Descent):
     """A network with its loss, its penalties and its optimizer's state."""
 
     def __init__(
@@ -60,17 +124,8 @@ class Learner:
         penalties: Sequence[Penalty],
         clip: Clipping | None = None,
     ):
-        self.network, self.loss, self.optimizer, self.clip = network, loss, optimizer, clip
-        self.t = 0
-        """Updates made so far."""
-        self.steps = steps_of(optimizer, network.θ, network.g)
-        self.slots = self.steps.slots
-        self._weights = network.θ[: network.weights], network.g[: network.weights]
-        self._penalties = [
-            (loops.penalty(type(p).slope), np.array([p.strength], network.dtype), p)
-            for p in penalties
-            if p.strength > 0
-        ]
+        super().__init__(network, optimizer, penalties, clip)
+        self.network, self.loss = network, loss
         self._stages: dict[int, ElementwiseLossStage | SoftmaxLossStage] = {}
 
     def loss_over(self, rows: int) -> ElementwiseLossStage | SoftmaxLossStage:
@@ -80,35 +135,10 @@ class Learner:
         return self._stages[rows]
 
     def objective(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch x (B, I) with targets t; the gradient vector holds its gradient."""
         passed = self.network.over(len(x), training=True)
         stage = self.loss_over(len(x))
         value = stage(passed.forward(x), t)
         passed.backward(stage.d)
-        return value
-
-    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch without penalties; the gradient vector holds its gradient, clipped, with them."""
-        value = self.objective(x, t)
-        if self.clip is not None:
-            self.clip.limit(self.network.g)
-        for slope, strength, _ in self._penalties:
-            slope(*self._weights, strength)
-        return value
-
-    def penalty(self, rows: int) -> float:
-        """All penalties of the present weights, as a batch of `rows` examples sees them."""
-        return sum(p.value(self._weights[0]) for _, _, p in self._penalties)
-
-    def total(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch with penalties; the gradient vector holds the gradient of both."""
-        return self.gradient(x, t) + self.penalty(len(x))
-
-    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
-        """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
-        value = self.gradient(x, t)
-        self.t += 1
-        self.steps.move(self, value, x, t, lr, self.t)
         return value
 
     def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:

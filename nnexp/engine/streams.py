@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-PURPOSES = ("data", "split", "init", "shuffle", "dropout")
+PURPOSES = ("data", "split", "init", "shuffle", "dropout", "noise")
 
 
 def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:

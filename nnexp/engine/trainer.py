@@ -7,10 +7,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from nnexp.components.datasets import Dataset
 from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization
 from nnexp.components.regularizers import Noise, Penalty
@@ -18,6 +19,7 @@ from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
+from nnexp.engine.steps import QuasiNewtonSteps
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit, did_you_mean
 
@@ -58,10 +60,12 @@ class Outcome:
 class Experiment:
     """A configuration together with its data: complete, and known to fit together."""
 
+    why_no_validation: ClassVar[str] = "dataset.validation is 0"
+
     def __init__(self, config: ExperimentConfig, data: Data | None = None):
         """Load the data and fill what depends on them. Raises Unfit with every misfit, or InputError."""
         try:
-            data = data or prepare(config.dataset, config.seed, config.precision)
+            data = data or self.prepare(config)
         except Misfit as misfit:
             raise Unfit([misfit]) from None
         if config.loss is None:
@@ -75,6 +79,12 @@ class Experiment:
         misfits = list(self._misfits())
         if misfits:
             raise Unfit(misfits)
+
+    @staticmethod
+    def prepare(config: ExperimentConfig) -> Data:
+        """The data of a configuration. Raises Misfit or InputError."""
+        assert isinstance(config.dataset, Dataset)
+        return prepare(config.dataset, config.seed, config.precision)
 
     @property
     def n_classes(self) -> int | None:
@@ -93,7 +103,12 @@ class Experiment:
         """The columns of metrics.csv."""
         names = ["loss", *(metric.name for metric in self.metrics)]
         scores = [f"{split}_{name}" for split in self.splits for name in names]
-        return ["epoch", "step", "lr", "batch_loss", *scores, "seconds"]
+        return ["epoch", "step", "lr", "batch_loss", *scores, *self.extras, "seconds"]
+
+    @property
+    def extras(self) -> list[str]:
+        """The columns that are no scores."""
+        return ["evaluations"] if self.config.optimizer.searches else []
 
     def higher_is_better(self, column: str) -> bool:
         """Whether a column such as validation_accuracy is to be large."""
@@ -123,21 +138,36 @@ class Experiment:
                     f"the last of the {n} training examples is a batch of its own, which batch normalization cannot "
                     f"use; say 'drop_last: true' or another size than {rows}",
                 )
-        optimizer = config.optimizer
+        if rows and rows != n and config.optimizer.searches:
+            yield Misfit("batch", f"{config.optimizer.label()} compares losses of all examples; say batch: full")
+        if self.noises and config.optimizer.searches:
+            noise = self.noises[0].label()
+            yield Misfit("regularization", f"{config.optimizer.label()} compares losses, which {noise} would change")
+        yield from self._misfits_of_training()
+
+    def _misfits_of_training(self) -> Iterator[Misfit]:
+        """What does not go together whatever is trained."""
+        config, optimizer = self.config, self.config.optimizer
         if not optimizer.scales_with_lr and config.schedule.label() != "constant":
             yield Misfit("schedule", f"{optimizer.label()} finds its own step sizes, so a schedule has no effect on it")
-        stop, known = config.stop, self.columns[3:-1]
+        if optimizer.searches and config.clip is not None:
+            yield Misfit("clip", f"{optimizer.label()} learns the curvature from gradients, which clipping would bend")
+        stop, known = config.stop, [name for name in self.columns[3:-1] if name not in self.extras]
         names = ["loss", *(metric.name for metric in self.metrics)]
         possible = ["batch_loss", *(f"{split}_{name}" for split in ("train", "validation") for name in names)]
         if stop.metric not in possible:
             guess = did_you_mean(stop.metric, possible) or f"; one of {', '.join(known)}"
             yield Misfit("stop.metric", f"'{stop.metric}' is not logged{guess}")
         elif stop.patience is not None and stop.metric not in known:
-            why = "monitor.train is false" if stop.metric.startswith("train_") else "dataset.validation is 0"
+            why = "monitor.train is false" if stop.metric.startswith("train_") else self.why_no_validation
             yield Misfit(
                 "stop.patience",
                 f"'{stop.metric}' is not logged, for {why}; set stop.metric to one of {', '.join(known)}",
             )
+
+    def trainer(self) -> Trainer:
+        """What trains this experiment, at its beginning."""
+        return Trainer(self)
 
     def network(self, rng: np.random.Generator) -> Network:
         """The network, not yet initialized; noise draws from `rng`."""
@@ -188,15 +218,9 @@ class Trainer:
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
-        config, data = experiment.config, experiment.data
+        config = experiment.config
         self.config = config
-        self.noise_rng = stream(config.seed, "dropout")
-        self.network = experiment.network(self.noise_rng)
-        self.network.initialize(config.initialization, config.seed, data.train.x[:INIT_EXAMPLES])
-        self.learner = experiment.learner(self.network)
-        self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
-        self.network.over(self.batches.rows, training=True)
-        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
+        self._set_up()
         total = self.batches.steps * config.stop.epochs
         self.total_steps = total if config.stop.steps is None else min(total, config.stop.steps)
         self.total_epochs = -(-self.total_steps // self.batches.steps)
@@ -213,6 +237,17 @@ class Trainer:
         self.best_epoch = -1
         self.best: dict[str, np.ndarray] = {}
         self.outcome: Outcome | None = None
+
+    def _set_up(self) -> None:
+        """Network, learner and batches, as they are before the first update."""
+        experiment, config, data = self.experiment, self.config, self.experiment.data
+        self.noise_rng = stream(config.seed, "dropout")
+        self.network = experiment.network(self.noise_rng)
+        self.network.initialize(config.initialization, config.seed, data.train.x[:INIT_EXAMPLES])
+        self.learner = experiment.learner(self.network)
+        self.batches = Batches(data.train.x, experiment.encoded(data.train.t), config.batch, config.seed)
+        self.network.over(self.batches.rows, training=True)
+        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
 
     # -- the paragraph that describes training ---------------------------------------------------------------------
 
@@ -275,11 +310,17 @@ class Trainer:
         row["batch_loss"] = self.loss_sum / self.loss_rows if self.loss_rows else None
         for split in self.experiment.splits:
             row |= self.score(split)
+        row |= self.extras()
         row["seconds"] = round(self.seconds, 6)
         self._watch(row)
         self._check(row)
         self._next_epoch()
         return Row(row)
+
+    def extras(self) -> dict[str, float | int | None]:
+        """What is logged beside the scores."""
+        steps = self.learner.steps
+        return {"evaluations": steps.evaluations} if isinstance(steps, QuasiNewtonSteps) else {}
 
     def score(self, split: str) -> dict[str, float]:
         """Loss and metrics of the present parameters on a split, in evaluation."""

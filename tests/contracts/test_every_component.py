@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from nnexp.components.base import Component, Documentation, families, members, spellings
+from nnexp.components.datasets import Dataset
 from nnexp.config.load import filled, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import parse
@@ -44,7 +45,7 @@ def found(family: type[Component], config: ExperimentConfig) -> Component:
 
 def takes_a_place(cls: type[Component]) -> bool:
     """Whether a configuration has a key for the family. Metrics are computed, not chosen."""
-    holders = (ExperimentConfig, FAMILIES["dataset"])
+    holders = (ExperimentConfig, Dataset)
     return any(cls.family in holder.model_fields for holder in holders)
 
 

@@ -7,6 +7,7 @@ from nnexp.components.optimizers.momentum import Momentum, Nag, Sgd
 from nnexp.components.optimizers.scaled import Adadelta, Adagrad, Rmsprop
 from nnexp.components.optimizers.moments import Adam, Adamax, Adamw, Amsgrad, Moments, Nadam, Radam
 from nnexp.components.optimizers.signs import Lion, Rprop
+from nnexp.components.optimizers.quasi_newton import Lbfgs
 
 # isort: on
 
@@ -17,6 +18,7 @@ __all__ = [
     "Adamax",
     "Adamw",
     "Amsgrad",
+    "Lbfgs",
     "Lion",
     "Minimizer",
     "Moments",

@@ -23,8 +23,8 @@ class Minimizer(Component, family="optimizer"):
 
     scales_with_lr: ClassVar[bool] = True
     """False where `lr` is only what the step sizes start with, so that a schedule would have no effect."""
-    needs_one_function: ClassVar[bool] = False
-    """True where several evaluations of one update are compared, which noise would make worthless."""
+    searches: ClassVar[bool] = False
+    """True where one update compares several evaluations of the loss, which must then be one function of θ."""
 
     lr: NonNegative = Field(0.01, description="learning rate η")
 
