@@ -45,7 +45,7 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
     assert outcome.code == 0, outcome.err
     final = outcome.json["final"]
     losses = [value for name, value in final.items() if name.endswith("_loss")]
-    assert len(losses) == 3
+    assert len(losses) == len({name.partition("_")[0] for name in final}) in (1, 3)  # a surface has no other splits
     assert all(0 <= loss < 10 for loss in losses)
 
 

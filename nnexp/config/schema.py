@@ -69,7 +69,7 @@ class ExperimentConfig(Settings):
         (), description="Python files with components of your own, relative to this file"
     )
     dataset: Annotated[TrainingGround, MEMBER] = Field(
-        description="where the examples come from, or the surface that is gone down"
+        description="where the examples come from, or a surface to go down"
     )
     architecture: Annotated[Architecture, MEMBER] = Field(Mlp(), description="layers and units")
     activation: Annotated[Activation, MEMBER] = Field(Relu(), description="function of the hidden units")

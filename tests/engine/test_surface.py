@@ -87,9 +87,16 @@ def test_every_surface_can_be_gone_down(surface: Surface) -> None:
 
 @pytest.mark.parametrize("optimizer", members(Minimizer))
 def test_every_optimizer_finds_a_minimum(optimizer: str) -> None:
-    lr = {"adadelta": 30.0, "adagrad": 0.5, "lion": 0.02, "lbfgs": 1.0, "momentum": 0.02, "nag": 0.02}.get(
-        optimizer, 0.05
-    )
+    rates = {
+        "sgd": 0.005,
+        "momentum": 0.002,
+        "nag": 0.002,
+        "adadelta": 30.0,
+        "adagrad": 0.5,
+        "lion": 0.02,
+        "lbfgs": 1.0,
+    }
+    lr = rates.get(optimizer, 0.05)
     fields = {"name": optimizer, "lr": lr}
     schedule = {} if optimizer == "rprop" else {"schedule": "cosine"}
     logged = rows(trainer("himmelblau", optimizer=fields, stop=1500, **schedule))

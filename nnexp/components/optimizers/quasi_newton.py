@@ -43,7 +43,7 @@ class Lbfgs(Minimizer):
 
     name: Literal["lbfgs"] = "lbfgs"
     searches: ClassVar = True
-    lr: NonNegative = Field(1.0, description="η, the first step length that is tried")
+    lr: NonNegative = Field(1.0, description="learning rate η, the first step length that is tried")
     history: Count = Field(100, description="pairs (s, y) that are kept")
     line_search: Literal["strong_wolfe", "none"] = Field(
         "strong_wolfe", description="search for the step's length, or take η as it is"
