@@ -237,7 +237,7 @@ VALUES = [
     train(
         "nothing-needed",
         "seed: 3\n",
-        "c.yaml: dataset: missing; it is needed (where the examples come from, or a surface to go down)",
+        "c.yaml: dataset: missing; it is needed (where the examples come from, or ",
     ),
     train("no-name", "dataset:\n  n: 50\n", "c.yaml:1:1  dataset: 'name' is missing; one of: ", "| ^^^^^^^"),
     moons(
