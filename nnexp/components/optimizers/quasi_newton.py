@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from nnexp.components.base import Count, NonNegative
+from nnexp.components.base import NonNegative
 from nnexp.components.optimizers.base import Minimizer
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -44,7 +44,7 @@ class Lbfgs(Minimizer):
     name: Literal["lbfgs"] = "lbfgs"
     searches: ClassVar = True
     lr: NonNegative = Field(1.0, description="learning rate η, the first step length that is tried")
-    history: Count = Field(100, description="pairs (s, y) that are kept")
+    history: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="pairs (s, y) that are kept")
     line_search: Literal["strong_wolfe", "none"] = Field(
         "strong_wolfe", description="search for the step's length, or take η as it is"
     )
