@@ -18,6 +18,7 @@ from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.engine.data import SPLITS
 from nnexp.engine.loops import form
+from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
 from nnexp.store.folder import RunFolder
@@ -84,7 +85,7 @@ def train(
             np.errstate(all="ignore"),
         ):
             experiment.rehearse()
-            trainer = Trainer(experiment)
+            trainer = experiment.trainer()
             state = folder.read_checkpoint()
             if state is not None:
                 _restore(trainer, state, folder)
@@ -163,7 +164,7 @@ def reopen(run: Run) -> tuple[Experiment, RunFolder]:
         raise InputError(f"run {run.id} is still running (process {run.record['pid']})")
     loaded = load_data(run.record["config"], str(run.path / "run.json"))
     try:
-        experiment = Experiment(loaded.config)
+        experiment = kind_of(loaded.config)(loaded.config)
     except Unfit as unfit:
         raise InputError(f"run {run.id} cannot be resumed: {unfit}") from None
     found = fingerprint(experiment.config, experiment.data.digest)
@@ -189,7 +190,8 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
     data = trainer.experiment.data
     for number, fitted in enumerate(data.fitted):
         arrays |= {f"preprocessing{number}.{name}": array for name, array in fitted.arrays().items()}
-    arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
+    if data.features:  # a surface has no target
+        arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
     return arrays
 
 

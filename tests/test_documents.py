@@ -46,7 +46,8 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
     outcome = run("train", f"configs/{path.name}", "stop.epochs=2", "--format", "json", cwd=checkout)
     assert outcome.code == 0, outcome.err
     final = outcome.json["final"]
-    losses = [final[f"{split}_loss"] for split in ("train", "validation", "test")]
+    losses = [value for name, value in final.items() if name.endswith("_loss")]
+    assert len(losses) == len({name.partition("_")[0] for name in final}) in (1, 3)  # a surface has no other splits
     assert all(0 <= loss < 10 for loss in losses)
 
 

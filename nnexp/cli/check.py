@@ -20,6 +20,7 @@ from nnexp.cli.console import (
 )
 
 if TYPE_CHECKING:
+    from nnexp.engine.surface import SurfaceExperiment
     from nnexp.engine.trainer import Experiment
 
 
@@ -39,12 +40,14 @@ def check(
     """
     check_format(how, ("table", "json"))
     not_override(config, "check")
+    from nnexp.components.surfaces import Surface
     from nnexp.config.load import filled, flat, load, to_yaml
 
     loaded = load(config, [*(overrides or []), *(settings or [])])
     experiment = experiment_for(loaded)
     plain = filled(experiment.config)
-    facts = _facts(experiment)
+    on_surface = isinstance(experiment.config.dataset, Surface)
+    facts = (_surface_facts if on_surface else _facts)(experiment)
     if how == "json":
         document: dict[str, Any] = {"config": plain, **facts}
         if origin:
@@ -59,7 +62,7 @@ def check(
         render(Grid(columns, rows), "table", out())
     else:
         typer.echo(to_yaml(plain, width=text_width(out())))
-    _print_facts(experiment, facts)
+    (_print_surface_facts if on_surface else _print_facts)(experiment, facts)
 
 
 def _facts(experiment: Experiment) -> dict[str, Any]:
@@ -116,7 +119,7 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "bytes": {
             "parameters": parameter_bytes,
             "gradients": parameter_bytes,
-            "optimizer": parameter_bytes * len(config.optimizer.kernel()[0]),
+            "optimizer": config.optimizer.state_size(network.size) * network.dtype.itemsize,
             "activations": network.buffer_bytes,
             "data": data.nbytes,
         },
@@ -147,3 +150,39 @@ def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
     typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")
     for note in facts["notes"]:
         typer.echo(f"note          {note}")
+
+
+def _surface_facts(experiment: SurfaceExperiment) -> dict[str, Any]:
+    """The start and what is known of the surface, as plain data."""
+    surface, start, stop = experiment.surface, experiment.start(), experiment.config.stop
+    parameter_bytes = start.nbytes
+    return {
+        "task": "surface",
+        "start": start.tolist(),
+        "start_loss": float(surface.value(start)),
+        "minima": surface.minima().tolist(),
+        "saddles": surface.saddles().tolist(),
+        "parameters": len(start),
+        "steps": stop.epochs if stop.steps is None else min(stop.epochs, stop.steps),
+        "bytes": {
+            "parameters": parameter_bytes,
+            "gradients": parameter_bytes,
+            "optimizer": experiment.config.optimizer.state_size(len(start)) * start.itemsize,
+        },
+    }
+
+
+def _print_surface_facts(experiment: SurfaceExperiment, facts: dict[str, Any]) -> None:
+    from nnexp.report.numbers import number, size
+
+    def points(these: list[list[float]]) -> str:
+        shown = [number(point[:4] if len(point) <= 4 else [*point[:3], "..."]) for point in these]
+        return ", ".join(shown) or "none known"
+
+    typer.echo(f"start         {points([facts['start']])}, loss {number(facts['start_loss'])}")
+    typer.echo(f"minima        {points(facts['minima'])}")
+    typer.echo(f"saddles       {points(facts['saddles'])}")
+    typer.echo(f"parameters    {facts['parameters']:,}")
+    typer.echo(f"steps         {facts['steps']:,}, one an epoch")
+    parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
+    typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")

@@ -128,9 +128,10 @@ def _behind_equals() -> tuple[str, str] | None:
 
 def experiment_for(loaded: Any) -> Any:
     """The experiment of a loaded configuration, misfits reported at their lines."""
-    from nnexp.engine.trainer import Experiment, Unfit
+    from nnexp.engine.surface import kind_of
+    from nnexp.engine.trainer import Unfit
 
     try:
-        return Experiment(loaded.config)
+        return kind_of(loaded.config)(loaded.config)
     except Unfit as unfit:
         raise loaded.refuse(unfit.misfits) from None

@@ -94,8 +94,9 @@ def _check_metric(word: str | None) -> None:
     """Raises InputError, before anything is run, for what is no metric's name."""
     from nnexp.components.base import members
     from nnexp.components.metrics import Metric
+    from nnexp.engine.surface import READINGS
 
-    names = ["loss", *members(Metric)]  # type: ignore[type-abstract]
+    names = ["loss", *members(Metric), *(reading.name for reading in READINGS)]  # type: ignore[type-abstract]
     known = [*names, *(f"{split}_{name}" for split in ("validation", "train", "test") for name in names)]
     if word is not None and word not in known:
         guess = did_you_mean(word, known) or f"; one of {', '.join(names)}"
@@ -150,6 +151,8 @@ class Display:
 
     def add(self, result: Result) -> None:
         """A run has ended."""
+        from nnexp.report.numbers import score
+
         self.counts[result.status] += 1
         what = " ".join(filter(None, (result.job.trial.label, f"seed {result.job.trial.seed}")))
         shown = next(
@@ -165,8 +168,8 @@ class Display:
             say(f"{result.status}: {what}: {result.reason}")
         elif self._live is None and result.status == "finished":
             done = sum(self.counts.values())
-            score = f"  {shown} {value:.4f}" if value is not None else ""
-            say(f"{done:>{len(str(self.total))}}/{self.total}  {what}{score}")
+            scored = f"  {shown} {score(value)}" if value is not None else ""
+            say(f"{done:>{len(str(self.total))}}/{self.total}  {what}{scored}")
 
     def _display(self) -> Any:
         from rich.console import Group

@@ -114,7 +114,9 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
 
     final = record["final"]
     names = ["loss", *(metric.name for metric in experiment.metrics)]
-    columns = [Column("split", "split"), Column("n", "examples", right=True)]
+    columns = [Column("split", "split")]
+    if experiment.data.features:  # a surface has none
+        columns.append(Column("n", "examples", right=True))
     columns += [Column(name, name, score, True) for name in names]
     rows = []
     for split in (*SPLITS, "prequential"):
@@ -132,10 +134,15 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
 
 def _hint(experiment: Any) -> str:
     """What to try after a divergence."""
+    from nnexp.components.surfaces import Surface
+
+    dataset = experiment.config.dataset
+    if isinstance(dataset, Surface) and not len(dataset.minima()):
+        return f"{dataset.label()} has no lower bound, so every way down ends like this"
     optimizer = experiment.config.optimizer
     usual = type(optimizer).model_fields["lr"].default
     ideas = [f"a smaller learning rate (optimizer.lr={min(optimizer.lr / 10, usual):g})"]
-    if not experiment.config.dataset.preprocessing:
+    if not getattr(experiment.config.dataset, "preprocessing", True):
         ideas.append("standardized inputs (dataset.preprocessing=standardize)")
     scaled = getattr(experiment.config.dataset, "scale_target", True)
     if experiment.data.classes is None and not scaled and experiment.loss.takes_scaled:

@@ -222,13 +222,15 @@ def starter(dataset: str) -> str:
     import textwrap
 
     from nnexp.components.base import Component, members
+    from nnexp.components.grounds import TrainingGround
     from nnexp.config.load import to_yaml
     from nnexp.config.schema import ExperimentConfig
     from nnexp.report.vocabulary import families
 
+    ground = members(TrainingGround)[dataset]
     lines = ["# An nnexp experiment. Every key but `dataset` may be left out; the values below are the defaults.", ""]
     for key, field in ExperimentConfig.model_fields.items():
-        if key == "name":
+        if key == "name" or (ground.keys is not None and key not in ground.keys):
             continue
         about = f"{field.description}"
         annotation = field.annotation
@@ -238,7 +240,7 @@ def starter(dataset: str) -> str:
         if family is not None:
             about += f"; one of {', '.join(members(family))}"
         lines += ["# " + line for line in textwrap.wrap(about, 96)]
-        default = field.default
+        default = ground.precision if key == "precision" else field.default
         if key == "dataset":
             value: Any = dataset
             if dataset == "csv":

@@ -11,6 +11,7 @@ C classes, D parameters.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeVar, get_args
@@ -35,6 +36,15 @@ NonNegative = Annotated[float, Field(ge=0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def default(method: F) -> F:
+    """Marks a method of an abstract class below the family's that a member may replace."""
+    method.is_default = True  # type: ignore[attr-defined]
+    return method
 
 
 def select(condition: Any, a: Any, b: Any) -> Any:

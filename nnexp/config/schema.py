@@ -8,17 +8,19 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
-from nnexp.components.base import AS_LIST, MEMBER, ONE_OR_EACH, Count, NonNegative, Settings
+from nnexp.components.base import AS_LIST, MEMBER, ONE_OR_EACH, Count, NonNegative, Settings, members, spellings
 from nnexp.components.batching import Batching, MiniBatch
 from nnexp.components.clipping import Clipping
-from nnexp.components.datasets import Dataset
+from nnexp.components.datasets import Dataset as Dataset  # a branch of the family behind the key `dataset`
+from nnexp.components.grounds import TrainingGround
 from nnexp.components.initializers import HeNormal, Initializer
 from nnexp.components.losses import Loss
 from nnexp.components.metrics import Metric as Metric  # a family, though no key of its own
 from nnexp.components.normalizations import NoNormalization, Normalization
-from nnexp.components.optimizers import Adam, Optimizer
+from nnexp.components.optimizers import Adam, Minimizer
 from nnexp.components.regularizers import Regularizer
 from nnexp.components.schedules import ConstantSchedule, Schedule
+from nnexp.components.surfaces import Surface as Surface  # the other one
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -96,7 +98,9 @@ class ExperimentConfig(Settings):
     plugins: Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])] = Field(
         (), description="Python files with components of your own, relative to this file"
     )
-    dataset: Annotated[Dataset, MEMBER] = Field(description="where the examples come from")
+    dataset: Annotated[TrainingGround, MEMBER] = Field(
+        description="where the examples come from, or a surface to go down"
+    )
     architecture: Annotated[Architecture, MEMBER] = Field(Mlp(), description="layers and units")
     activation: Annotated[Annotated[Activation, MEMBER] | tuple[Annotated[Activation, MEMBER], ...], ONE_OR_EACH] = (
         Field(Relu(), description="function of the hidden units, or a list with one for each layer")
@@ -105,7 +109,7 @@ class ExperimentConfig(Settings):
     loss: Annotated[Loss, MEMBER] | None = Field(
         None, description="what is minimized; null: cross_entropy for classes, mse for a real target"
     )
-    optimizer: Annotated[Optimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
+    optimizer: Annotated[Minimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
     batch: Annotated[Batching, MEMBER] = Field(MiniBatch(), description="examples an update, and their order")
     initialization: Annotated[Initializer, MEMBER] = Field(HeNormal(), description="parameters before the first step")
     schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")
@@ -117,5 +121,17 @@ class ExperimentConfig(Settings):
         Stop(), description="when training ends"
     )
     monitor: Monitor = Field(Monitor(), description="what is logged")
-    precision: Literal["float32", "float64"] = Field("float32", description="of parameters and arithmetic")
+    precision: Literal["float32", "float64"] = Field(
+        "float32", description="of parameters and arithmetic; on a surface float64 where nothing is said"
+    )
     threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="BLAS threads; in a sweep always 1")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _precision_of_its_ground(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "precision" in data:
+            return data
+        dataset = data.get("dataset")
+        name = dataset.get("name") if isinstance(dataset, dict) else getattr(dataset, "name", dataset)
+        ground = members(TrainingGround).get(spellings(TrainingGround).get(str(name), ""))
+        return data if ground is None else {**data, "precision": ground.precision}

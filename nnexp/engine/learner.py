@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from nnexp.components.activations import Sigmoid
 from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss, SoftTargets
-from nnexp.components.optimizers import Optimizer
+from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
 from nnexp.engine.network import Network
+from nnexp.engine.stages import ActivityStage
+from nnexp.engine.steps import steps_of
 
 
 class SoftmaxOutput:
@@ -140,53 +143,53 @@ def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> LossStag
     return ElementwiseLossStage(loss, rows, outputs, dtype)
 
 
-class Learner:
-    """A network with its loss, its penalties and its optimizer's state."""
+class Parameters(Protocol):
+    """What holds parameters: θ (D,) and their gradient g (D,), the weights first."""
+
+    θ: np.ndarray
+    g: np.ndarray
+    weights: int
+    """How many of the parameters are weights."""
+    size: int
+    dtype: np.dtype
+
+
+class Descent(ABC):
+    """An objective's parameters with the penalties on them, the limit on their gradient and their optimizer's state."""
 
     def __init__(
         self,
-        network: Network,
-        loss: Loss,
-        optimizer: Optimizer,
+        parameters: Parameters,
+        optimizer: Minimizer,
         penalties: Sequence[Penalty],
         clip: Clipping | None = None,
-        constraints: Sequence[Constraint] = (),
     ):
-        self.network, self.loss, self.optimizer, self.clip = network, loss, optimizer, clip
+        self.optimizer, self.clip = optimizer, clip
         self.t = 0
         """Updates made so far."""
-        start = optimizer.start()
-        slots, rule = optimizer.kernel()
-        self.slots = {name: np.full_like(network.θ, start.get(name, 0.0)) for name in slots}
-        self._state = tuple(self.slots.values())
-        self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), network.dtype)
-        self._update = loops.update(rule, len(self.slots), len(self._c))
-        self._penalties = [self._penalty(p) for p in penalties if p.strength > 0]
-        weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
-        self._limits = [(one.limit, W) for one in constraints for W in weights]
-        self._stages: dict[int, LossStage] = {}
+        self.g = parameters.g
+        self.steps = steps_of(optimizer, parameters.θ, parameters.g)
+        self.slots = self.steps.slots
+        self._penalties = [self._penalty(p, parameters) for p in penalties if p.strength > 0]
 
-    def _penalty(self, penalty: Penalty) -> tuple[Callable[..., None], tuple[np.ndarray, ...], Penalty]:
+    @staticmethod
+    def _penalty(
+        penalty: Penalty, parameters: Parameters
+    ) -> tuple[Callable[..., None], tuple[np.ndarray, ...], Penalty]:
         """The penalty's loop with its arrays: what it is on, the gradient there, its coefficients."""
-        network, c = self.network, penalty.coefficients()
-        end = network.weights if penalty.on == "weights" else network.size
-        loop = loops.penalty(type(penalty).slope, len(c))
-        return loop, (network.θ[:end], network.g[:end], np.array(c, network.dtype)), penalty
+        c, end = penalty.coefficients(), parameters.weights if penalty.on == "weights" else parameters.size
+        arrays = parameters.θ[:end], parameters.g[:end], np.array(c, parameters.dtype)
+        return loops.penalty(type(penalty).slope, len(c)), arrays, penalty
 
-    def loss_over(self, rows: int) -> LossStage:
-        """The loss for batches of `rows` examples."""
-        if rows not in self._stages:
-            self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
-        return self._stages[rows]
+    @abstractmethod
+    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The value at the present θ on a batch x with targets t; the gradient vector holds its gradient."""
 
     def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
-        """The loss of a batch x (B, I) with targets t; the network's gradient vector holds its gradient, clipped."""
-        passed = self.network.over(len(x), training=True)
-        stage = self.loss_over(len(x))
-        value = stage(passed.forward(x), t)
-        passed.backward(stage.d)
+        """The objective on a batch, without penalties; the gradient vector holds its gradient, clipped, with them."""
+        value = self.objective(x, t)
         if self.clip is not None:
-            self.clip.limit(self.network.g)
+            self.clip.limit(self.g)
         for slope, arrays, penalty in self._penalties:
             if penalty.per_example:
                 arrays[2][:] = np.multiply(penalty.coefficients(), penalty.share(len(x)))
@@ -197,14 +200,58 @@ class Learner:
         """All penalties of the present weights, as a batch of `rows` examples sees them."""
         return sum(p.share(rows) * p.value(arrays[0]) for _, arrays, p in self._penalties)
 
+    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+        """The objective on a batch with penalties; the gradient vector holds the gradient of both."""
+        return self.gradient(x, t) + self.penalty(len(x))
+
     def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
         value = self.gradient(x, t)
         self.t += 1
-        self._c[:] = self.optimizer.coefficients(lr, self.t)
-        self._update(self.network.θ, self.network.g, *self._state, self._c)
+        self.steps.move(self, value, x, t, lr, self.t)
+        return value
+
+
+class Learner(Descent):
+    """A network with its loss, its penalties and its optimizer's state."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        optimizer: Minimizer,
+        penalties: Sequence[Penalty],
+        clip: Clipping | None = None,
+        constraints: Sequence[Constraint] = (),
+    ):
+        super().__init__(network, optimizer, penalties, clip)
+        self.network, self.loss = network, loss
+        weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
+        self._limits = [(one.limit, W) for one in constraints for W in weights]
+        self._stages: dict[int, LossStage] = {}
+
+    def penalty(self, rows: int) -> float:
+        """All penalties: of the present weights, and of the activations that the last pass over `rows` examples left."""
+        stages = self.network.over(rows, training=True).stages
+        return super().penalty(rows) + sum(stage.value() for stage in stages if isinstance(stage, ActivityStage))
+
+    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
+        value = super().step(x, t, lr)
         for limit, W in self._limits:
             limit(W)
+        return value
+
+    def loss_over(self, rows: int) -> LossStage:
+        """The loss for batches of `rows` examples."""
+        if rows not in self._stages:
+            self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
+        return self._stages[rows]
+
+    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+        passed = self.network.over(len(x), training=True)
+        stage = self.loss_over(len(x))
+        value = stage(passed.forward(x), t)
+        passed.backward(stage.d)
         return value
 
     def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:

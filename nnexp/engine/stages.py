@@ -237,9 +237,13 @@ class ActivityStage:
     """Hands the activations on, and adds a penalty's derivative by them to their gradient."""
 
     def __init__(self, activity: Activity, y: np.ndarray):
-        self.y = y
+        self.y, self.activity = y, activity
         self.c = np.array([activity.strength / len(y)], y.dtype)
         self.add = loops.activity(activity.slopes()[activity.kind])
+
+    def value(self) -> float:
+        """The penalty of the activations that the last pass left."""
+        return self.activity.value(self.y)
 
     def forward(self, y: np.ndarray) -> np.ndarray:
         return y

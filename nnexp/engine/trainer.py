@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from nnexp.components.activations import Activation
+from nnexp.components.activations import Activation, ElementwiseActivation
 from nnexp.components.batching import SingleExample
+from nnexp.components.datasets import Dataset
 from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization, WeightNormalization
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
@@ -21,6 +22,7 @@ from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
+from nnexp.engine.steps import QuasiNewtonSteps
 from nnexp.engine.streams import legacy, stream
 from nnexp.errors import Misfit, did_you_mean
 
@@ -66,10 +68,12 @@ class Outcome:
 class Experiment:
     """A configuration together with its data: complete, and known to fit together."""
 
+    why_no_validation: ClassVar[str] = "dataset.validation is 0"
+
     def __init__(self, config: ExperimentConfig, data: Data | None = None):
         """Load the data and fill what depends on them. Raises Unfit with every misfit, or InputError."""
         try:
-            data = data or prepare(config.dataset, config.seed, config.precision)
+            data = data or self.prepare(config)
         except Misfit as misfit:
             raise Unfit([misfit]) from None
         if config.loss is None:
@@ -86,6 +90,18 @@ class Experiment:
         if misfits:
             raise Unfit(misfits)
         self.loss = self.loss.fitted(self.data.train.t, self.n_classes)
+
+    @staticmethod
+    def prepare(config: ExperimentConfig) -> Data:
+        """The data of a configuration. Raises Misfit or InputError."""
+        assert isinstance(config.dataset, Dataset)
+        return prepare(config.dataset, config.seed, config.precision)
+
+    @property
+    def activations(self) -> tuple[Activation, ...]:
+        """The activation of all hidden layers, or those of each."""
+        given = self.config.activation
+        return (given,) if isinstance(given, Activation) else given
 
     @property
     def n_classes(self) -> int | None:
@@ -106,7 +122,7 @@ class Experiment:
         scores = [f"{split}_{name}" for split in self.splits for name in names]
         objective = ["batch_objective"] if self.config.monitor.objective else []
         prequential = [f"prequential_{name}" for name in names] if self.streams else []
-        return ["epoch", "step", "lr", "batch_loss", *objective, *prequential, *scores, "seconds"]
+        return ["epoch", "step", "lr", "batch_loss", *objective, *prequential, *scores, *self.extras, "seconds"]
 
     @property
     def streams(self) -> bool:
@@ -117,6 +133,11 @@ class Experiment:
     def draws_legacy(self) -> bool:
         """Whether anything is drawn from NumPy's legacy generator."""
         return self.config.initialization.legacy or self.config.batch.shuffle == "sklearn"
+
+    @property
+    def extras(self) -> list[str]:
+        """The columns that are no scores."""
+        return ["evaluations"] if self.config.optimizer.searches else []
 
     def higher_is_better(self, column: str) -> bool:
         """Whether a column such as validation_accuracy is to be large."""
@@ -152,9 +173,31 @@ class Experiment:
                     f"the last of the {n} training examples is a batch of its own, which batch normalization cannot "
                     f"use; say 'drop_last: true' or another size than {rows}",
                 )
-        optimizer = config.optimizer
+        if rows and rows != n and config.optimizer.searches:
+            yield Misfit("batch", f"{config.optimizer.label()} compares losses of all examples; say batch: full")
+        if self.noises and config.optimizer.searches:
+            noise = self.noises[0].label()
+            yield Misfit("regularization", f"{config.optimizer.label()} compares losses, which {noise} would change")
+        if self.constraints and config.optimizer.searches:
+            limit = self.constraints[0].label()
+            yield Misfit(
+                "regularization", f"{config.optimizer.label()} finds a lowest point, which {limit} would leave"
+            )
+        drawing = next((f for f in self.activations if isinstance(f, ElementwiseActivation) and type(f).spread), None)
+        if drawing is not None and config.optimizer.searches:
+            name = drawing.label()
+            yield Misfit(
+                "activation", f"{config.optimizer.label()} compares losses, which the noise of {name} would change"
+            )
+        yield from self._misfits_of_training()
+
+    def _misfits_of_training(self) -> Iterator[Misfit]:
+        """What does not go together whatever is trained."""
+        config, optimizer = self.config, self.config.optimizer
         if not optimizer.scales_with_lr and config.schedule.label() != "constant":
             yield Misfit("schedule", f"{optimizer.label()} finds its own step sizes, so a schedule has no effect on it")
+        if optimizer.searches and config.clip is not None:
+            yield Misfit("clip", f"{optimizer.label()} learns the curvature from gradients, which clipping would bend")
         if config.schedule.watched is not None:
             yield from self._unlogged("schedule.metric", config.schedule.watched, "schedule.metric")
         stop = config.stop
@@ -176,9 +219,9 @@ class Experiment:
 
     def _misfits_of_layers(self) -> Iterator[Misfit]:
         config, widths = self.config, self.config.architecture.widths()
-        norm, activations = config.normalization, config.activation
-        if isinstance(activations, Activation):
-            activations = (activations,) * len(widths)
+        norm, activations = config.normalization, self.activations
+        if isinstance(config.activation, Activation):
+            activations = activations * len(widths)
         elif len(activations) != len(widths):
             yield Misfit(
                 "activation",
@@ -202,7 +245,7 @@ class Experiment:
 
     def _unlogged(self, path: str, column: str, needed_by: str | None) -> Iterator[Misfit]:
         """What is wrong with a key `path` that names a column, where `needed_by` is the key that makes use of it."""
-        known = self.columns[3:-1]
+        known = [name for name in self.columns[3:-1] if name not in self.extras]
         names = ["loss", *(metric.name for metric in self.metrics)]
         scores = [f"{split}_{name}" for split in ("train", "validation", "prequential") for name in names]
         if column not in (possible := ["batch_loss", "batch_objective", *scores]):
@@ -211,11 +254,15 @@ class Experiment:
         elif needed_by is not None and column not in known:
             why = {
                 "train": "monitor.train is false",
-                "validation": "dataset.validation is 0",
+                "validation": self.why_no_validation,
                 "batch": "monitor.objective is false",
                 "prequential": "batch.stream is not true",
             }[column.partition("_")[0]]
             yield Misfit(needed_by, f"'{column}' is not logged, for {why}; set {path} to one of {', '.join(known)}")
+
+    def trainer(self) -> Trainer:
+        """What trains this experiment, at its beginning."""
+        return Trainer(self)
 
     def network(self, rng: np.random.Generator) -> Network:
         """The network, not yet initialized; noise draws from `rng`."""
@@ -286,18 +333,9 @@ class Trainer:
 
     def __init__(self, experiment: Experiment):
         self.experiment = experiment
-        config, data = experiment.config, experiment.data
+        config = experiment.config
         self.config = config
-        self.noise_rng = stream(config.seed, "dropout")
-        self.network = experiment.network(self.noise_rng)
-        generator = legacy(config.seed) if experiment.draws_legacy else None
-        some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
-        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
-        self.learner = experiment.learner(self.network)
-        targets = experiment.encoded(data.train.t)
-        self.batches = Batches(data.train.x, targets, config.batch, config.seed, generator)
-        self.network.over(self.batches.rows, training=True)
-        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
+        self._set_up()
         total = self.batches.steps * config.stop.epochs
         self.total_steps = total if config.stop.steps is None else min(total, config.stop.steps)
         self.total_epochs = -(-self.total_steps // self.batches.steps)
@@ -331,6 +369,20 @@ class Trainer:
         """The last epoch that was better than the best before it by min_delta."""
         self.best: dict[str, np.ndarray] = {}
         self.outcome: Outcome | None = None
+
+    def _set_up(self) -> None:
+        """Network, learner and batches, as they are before the first update."""
+        experiment, config, data = self.experiment, self.config, self.experiment.data
+        self.noise_rng = stream(config.seed, "dropout")
+        self.network = experiment.network(self.noise_rng)
+        generator = legacy(config.seed) if experiment.draws_legacy else None
+        some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
+        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
+        self.learner = experiment.learner(self.network)
+        targets = experiment.encoded(data.train.t)
+        self.batches = Batches(data.train.x, targets, config.batch, config.seed, generator)
+        self.network.over(self.batches.rows, training=True)
+        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
 
     # -- the paragraph that describes training ---------------------------------------------------------------------
 
@@ -411,6 +463,7 @@ class Trainer:
         row |= gathered
         for split in self.experiment.splits:
             row |= self.score(split)
+        row |= self.extras()
         row["seconds"] = round(self.seconds, 6)
         self._watch(row)
         self._heed(row)
@@ -434,6 +487,11 @@ class Trainer:
         elif self.experiment.streams:
             scores |= {column: None for column in self.experiment.columns if column.startswith("prequential_")}
         return scores
+
+    def extras(self) -> dict[str, float | int | None]:
+        """What is logged beside the scores."""
+        steps = self.learner.steps
+        return {"evaluations": steps.evaluations} if isinstance(steps, QuasiNewtonSteps) else {}
 
     def score(self, split: str) -> dict[str, float]:
         """Loss and metrics of the present parameters on a split, in evaluation."""

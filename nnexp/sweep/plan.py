@@ -14,8 +14,9 @@ from typing import Any
 from nnexp.config.load import filled, fingerprint, to_yaml
 from nnexp.config.problems import together
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.data import Data, prepare
-from nnexp.engine.trainer import Experiment, Unfit
+from nnexp.engine.data import Data
+from nnexp.engine.surface import kind_of
+from nnexp.engine.trainer import Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
@@ -80,7 +81,7 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
     for trial in sweep.trials:
         config = trial.loaded.config
         try:
-            experiment = Experiment(config, load(config))
+            experiment = kind_of(config)(config, load(config))
         except Misfit as misfit:
             errors.append(trial.loaded.refuse([misfit]))
             continue
@@ -106,7 +107,7 @@ def _keeping(count: int) -> Callable[[ExperimentConfig], Data]:
     def load(config: ExperimentConfig) -> Data:
         key = (config.dataset.model_dump_json(), config.seed, config.precision)
         if key not in kept:
-            kept[key] = prepare(config.dataset, config.seed, config.precision)
+            kept[key] = kind_of(config).prepare(config)
             if len(kept) > count:
                 kept.popitem(last=False)
         return kept[key]

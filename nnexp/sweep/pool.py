@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.config.load import THREAD_VARIABLES, load_data
-from nnexp.engine.trainer import Experiment
+from nnexp.engine.surface import kind_of
 from nnexp.errors import InputError
 from nnexp.runner import begin, reopen, train
 from nnexp.store.runs import Run, read_run
@@ -164,7 +164,7 @@ def _work(task: dict[str, Any], root: Path, stop_asked: Callable[[], bool] | Non
             experiment, folder = reopen(run)
         else:
             loaded = load_data(task["config"], "the sweep's configuration")
-            experiment = Experiment(loaded.config)
+            experiment = kind_of(loaded.config)(loaded.config)
             folder = begin(experiment, root, task["label"], {"case": task["case"]})
         record = train(experiment, folder, stop_asked=stop_asked)
     except InputError as error:

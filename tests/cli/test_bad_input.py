@@ -243,7 +243,11 @@ KEYS = [
 ]
 
 VALUES = [
-    train("nothing-needed", "seed: 3\n", "c.yaml: dataset: missing; it is needed (where the examples come from)"),
+    train(
+        "nothing-needed",
+        "seed: 3\n",
+        "c.yaml: dataset: missing; it is needed (where the examples come from, or ",
+    ),
     train("no-name", "dataset:\n  n: 50\n", "c.yaml:1:1  dataset: 'name' is missing; one of: ", "| ^^^^^^^"),
     moons(
         "name-as-key", "regularization: {l2: 0.1}\n", "c.yaml:2:17  regularization: 'name' is missing; write 'name: l2'"
@@ -958,6 +962,68 @@ FILES = [
     ),
 ]
 
+SURFACES = [
+    train(
+        "network-on-a-surface",
+        "dataset: rosenbrock\narchitecture: {name: mlp, hidden: [8]}\nbatch: full\n",
+        "c.yaml:2:15  architecture: rosenbrock is a surface, on which θ itself is the parameter; 'architecture' means",
+        "c.yaml:3:8  batch: rosenbrock is a surface",
+        "2 problems",
+    ),
+    train(
+        "penalty-on-a-surface",
+        "dataset: saddle\nregularization: l2\nloss: mse\n",
+        "c.yaml:2:17  regularization: saddle is a surface",
+        "c.yaml:3:7  loss: saddle is a surface",
+    ),
+    train("start-too-long", "dataset: {name: beale, start: [1, 2, 3]}\n", "'start' has 3 numbers, but θ has 2 here"),
+    train("start-of-one", "dataset: {name: quadratic, start: [1]}\n", "'start' has 1 number, but θ has 2 here"),
+    train("start-in-words", "dataset: {name: beale, start: [1, high]}\n", "must be a number, found 'high'"),
+    train("start-is-no-list", "dataset: {name: beale, start: 1}\n", "dataset.start: must be a list"),
+    train(
+        "quadratic-said-twice",
+        "dataset: {name: quadratic, spectrum: [1, 2], condition: 5}\n",
+        "give either 'spectrum' or 'dimension' and 'condition', not both",
+    ),
+    train("no-curvature", "dataset: {name: quadratic, spectrum: []}\n", "dataset.spectrum"),
+    train("condition-below-one", "dataset: {name: quadratic, condition: 0.5}\n", "dataset.condition: must be >= 1"),
+    train("splits-of-a-surface", "dataset: {name: beale, test: 0.1}\n", "dataset.test: unknown key for dataset"),
+    train("near-surface", "dataset: rosenbrok\n", "'rosenbrok' is not a dataset; did you mean 'rosenbrock'?"),
+    train(
+        "validation-on-a-surface",
+        "dataset: beale\nstop: {patience: 5}\n",
+        "c.yaml:2:18  stop.patience: 'validation_loss' is not logged, for a surface has no examples to validate on",
+        "set stop.metric to one of batch_loss, train_loss, train_distance, train_gradient_norm",
+    ),
+    train(
+        "rprop-on-a-surface",
+        "dataset: beale\noptimizer: rprop\nschedule: cosine\n",
+        "c.yaml:3:11  schedule",
+    ),
+    train(
+        "search-with-noise",
+        "dataset: {name: beale, noise: 0.1}\noptimizer: lbfgs\n",
+        "c.yaml:1:31  dataset.noise: lbfgs compares losses, which noise does not go with",
+    ),
+]
+
+SEARCHES = [
+    moons("search-in-mini-batches", "optimizer: lbfgs\n", "lbfgs compares losses of all examples; say batch: full"),
+    moons(
+        "search-with-dropout",
+        "optimizer: lbfgs\nbatch: full\nregularization: dropout\n",
+        "c.yaml:4:17  regularization: lbfgs compares losses, which dropout would change",
+    ),
+    moons(
+        "search-with-clipping",
+        "optimizer: lbfgs\nbatch: full\nclip: norm\n",
+        "c.yaml:4:7  clip: lbfgs learns the curvature from gradients, which clipping would bend",
+    ),
+    moons("conditions-in-disorder", "optimizer: {name: lbfgs, c1: 0.9, c2: 0.1}\n", "'c1' must be below 'c2'"),
+    moons("no-history", "optimizer: {name: lbfgs, history: 0}\n", "optimizer.history: must be >= 1, found 0"),
+    moons("search-misspelt", "optimizer: {name: lbfgs, line_search: wolfe}\n", "optimizer.line_search", "strong_wolfe"),
+]
+
 TABLES = [
     Case(
         "no-table",
@@ -1498,7 +1564,21 @@ COMMANDS = [
     line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml/sweeps/c-", "Not a directory"),
 ]
 
-CASES = [*YAML, *KEYS, *VALUES, *BASES, *OVERRIDES, *MISFITS, *CONDITIONS, *TABLES, *FILES, *SWEEPS, *COMMANDS]
+CASES = [
+    *YAML,
+    *KEYS,
+    *VALUES,
+    *BASES,
+    *OVERRIDES,
+    *MISFITS,
+    *CONDITIONS,
+    *SURFACES,
+    *SEARCHES,
+    *TABLES,
+    *FILES,
+    *SWEEPS,
+    *COMMANDS,
+]
 
 PLACE = re.compile(r"(\S+\.yaml):(\d+):(\d+)  \S")
 

@@ -289,7 +289,7 @@ def test_one_precision_everywhere(activation: Activation, normalization: Normali
             learning.step(x, one.encoded, 0.01)
             z = learning.outputs(x)
             network = learning.network
-            arrays = [network.θ, network.g, z, learning._c]
+            arrays = [network.θ, network.g, z, learning.steps._c]
             arrays += [*network.running.values(), *learning.slots.values()]
             for training in (True, False):
                 arrays += network._buffers[training].arrays

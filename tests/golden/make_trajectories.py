@@ -436,6 +436,43 @@ def penalties() -> None:
     write("penalties", start=START, gradients=GRADIENTS, cases=cases)
 
 
+# -- L-BFGS: of a function, not of given gradients -------------------------------------------------
+
+
+def lbfgs() -> None:
+    """f(θ) = Σ ln cosh(A θ - b) + 0.05 ‖θ‖², convex; steps of a given length, and the minimum by a line search."""
+    rng = np.random.default_rng(12)
+    A, b, start = (short(rng.normal(scale=0.4, size=size), 3) for size in ((12, 6), 12, 6))
+    A_, b_ = torch.tensor(A, dtype=torch.float64), torch.tensor(b, dtype=torch.float64)
+
+    def value(θ: torch.Tensor) -> torch.Tensor:
+        z = A_ @ θ - b_
+        return torch.log(torch.cosh(z)).sum() + 0.05 * (θ * θ).sum()
+
+    cases = {}
+    for history, lr, steps, search in ((100, 0.5, 20, None), (3, 0.8, 20, None), (100, 1.0, 1, "strong_wolfe")):
+        # without a search one call of step() is one iteration; with it, one call goes to the minimum
+        iterations = 1 if search is None else 500
+        text = f"torch.optim.LBFGS([θ], lr={lr}, max_iter={iterations}, history_size={history}, tolerance_grad=1e-14, "
+        text += f"tolerance_change=0, line_search_fn={search!r})"
+        θ = leaf(start)
+        optimizer = eval(text, {"torch": torch, "θ": θ})
+
+        def closure(θ: torch.Tensor = θ, optimizer: Any = optimizer) -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = value(θ)
+            loss.backward()
+            return loss
+
+        after = []
+        for _ in range(steps):
+            optimizer.step(closure)
+            after.append(exact(θ))
+        component = {"name": "lbfgs", "lr": lr, "history": history, "line_search": search or "none"}
+        cases[spelled(component)] = {"component": component, "torch": text, "after": after, "value": exact(value(θ))}
+    write("lbfgs", A=A, b=b, start=start, cases=cases)
+
+
 # -- activations -----------------------------------------------------------------------------------
 
 GRID = [0.0, 1e-8, -1e-8, 0.5, -0.5, 3.0, -3.0, 20.0, -20.0, 20.5, -20.5, 50.0, -50.0, 1000.0, -1000.0]
@@ -1096,6 +1133,7 @@ if __name__ == "__main__":
     keras.config.set_floatx("float64")
     for make in (
         optimizers,
+        lbfgs,
         penalties,
         activations,
         losses,
