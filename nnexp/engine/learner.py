@@ -231,7 +231,7 @@ class Learner(Descent):
         self._stages: dict[int, LossStage] = {}
 
     def penalty(self, rows: int) -> float:
-        """All penalties: of the present weights, and of the activations that the last pass over `rows` examples left."""
+        """All penalties: of the present weights, and of the activations that the last batch of `rows` examples left."""
         stages = self.network.over(rows, training=True).stages
         return super().penalty(rows) + sum(stage.value() for stage in stages if isinstance(stage, ActivityStage))
 

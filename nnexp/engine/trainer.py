@@ -346,8 +346,8 @@ class Trainer:
         self.loss_sum = 0.0
         self.penalty_sum = 0.0
         self.loss_rows = 0
-        predictions = len(data.train) if experiment.streams else 0
-        self.predicted = np.empty((predictions, self.network.outputs), self.network.dtype)
+        predictions = (len(experiment.data.train), self.network.outputs) if experiment.streams else (0, 0)
+        self.predicted = np.empty(predictions, self.network.dtype)
         """The outputs for this epoch's examples, each before it was learned from."""
         target = config.stop.target
         self.look_every = 0

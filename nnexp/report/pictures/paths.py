@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnexp.components.optimizers import Minimizer
+from nnexp.engine.steps import steps_of
 from nnexp.report.numbers import number
 from nnexp.report.pictures.style import BLUE, GREEN, ORANGE, legend_above
 from nnexp.report.pictures.undrawable import Undrawable
@@ -22,10 +24,8 @@ SIGHT = (2.5, 1.35)
 RATES = tuple(float(f"{10**power:.2g}") for power in np.arange(-3, 1.51, 0.25))
 
 
-def optimizer(axes: Axes, one: Any) -> str:
+def optimizer(axes: Axes, one: Minimizer) -> str:
     """The path on f = (θ₁² + 8 θ₂²)/2 at the learning rate, out of a grid, that ends lowest."""
-    if not hasattr(one, "rule"):
-        raise Undrawable("it has no rule for each parameter by itself")
     lr, path = best_path(one)
     side = np.linspace(-SIGHT[0], SIGHT[0], 50), np.linspace(-SIGHT[1], SIGHT[1], 40)
     height = valley(np.stack(np.meshgrid(*side)))
@@ -48,7 +48,7 @@ def valley(θ: np.ndarray) -> np.ndarray:
     return (θ[0] ** 2 + STEEP * θ[1] ** 2) / 2
 
 
-def best_path(one: Any) -> tuple[float, np.ndarray]:
+def best_path(one: Minimizer) -> tuple[float, np.ndarray]:
     """The learning rate whose path is the lowest on average among those that stay in sight, and that path."""
     found: dict[float, tuple[float, np.ndarray]] = {}
     for lr in RATES:
@@ -61,18 +61,30 @@ def best_path(one: Any) -> tuple[float, np.ndarray]:
     return lr, found[lr][1]
 
 
-def path_of(one: Any, lr: float) -> np.ndarray:
-    """The positions of STEPS steps from START, shape (STEPS + 1, 2)."""
-    one = one.model_copy(update={"lr": lr})
-    slots, rule = one.kernel()
-    state = [np.full(2, one.start().get(name, 0.0)) for name in slots]
-    path = [np.array(START)]
-    with np.errstate(all="ignore"):
-        for t in range(1, STEPS + 1):
-            gradient = path[-1] * (1.0, STEEP)
-            new = rule(path[-1], gradient, *state, one.coefficients(lr, t))
-            θ, *state = new if state else (new,)
-            path.append(θ)
+class Valley:
+    """f at a θ that is moved in place; what the engine calls an objective."""
+
+    def __init__(self) -> None:
+        self.θ = np.array(START)
+        self.g = np.empty(2)
+
+    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+        self.g[:] = self.θ * (1.0, STEEP)
+        return float(valley(self.θ))
+
+    def penalty(self, rows: int) -> float:
+        return 0.0
+
+
+def path_of(one: Minimizer, lr: float) -> np.ndarray:
+    """The positions of STEPS steps from START, shape (STEPS + 1, 2), made by the engine."""
+    objective, nothing = Valley(), np.empty((1, 0))
+    steps = steps_of(one.model_copy(update={"lr": lr}), objective.θ, objective.g)
+    path = [objective.θ.copy()]
+    for t in range(1, STEPS + 1):
+        value = objective.total(nothing, nothing)
+        steps.move(objective, value, nothing, nothing, lr, t)
+        path.append(objective.θ.copy())
     return np.array(path)
 
 
