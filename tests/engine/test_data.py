@@ -309,7 +309,7 @@ def test_categories_before_missing_values_are_filled() -> None:
     assert one.features == ("x0=0", "x0=1", "x0=2", "x1", "x2")
     assert one.train.x.shape[1] == 5
     for wrong in (steps[:1], steps[::-1]):
-        with pytest.raises(Misfit, match="missing in .*'x1'; begin with impute"):
+        with pytest.raises(Misfit, match=r"missing in .*'x1'; begin with impute"):
             prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=wrong), 0, "float64")
 
 
