@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from itertools import chain
 
@@ -35,11 +34,13 @@ class Given(Dataset):
     x: list[list[float]]
     t: list[float]
     classes: tuple[str, ...] | None = None
+    tested: tuple[bool, ...] | None = None
 
     def load(self, rng: np.random.Generator) -> Table:
         kind = float if self.classes is None else int
         features = tuple(f"x{i}" for i in range(len(self.x[0])))
-        return Table(np.array(self.x), np.array(self.t, kind), features, self.classes)
+        tested = None if self.tested is None else np.array(self.tested)
+        return Table(np.array(self.x), np.array(self.t, kind), features, self.classes, tested)
 
 
 def table(sizes: list[int]) -> Table:
@@ -128,10 +129,13 @@ def test_a_given_test_split_is_taken() -> None:
     assert [np.bincount(whole.t[part]).tolist() for part in parts] == [[30, 30], [5, 5], [15, 15]]
     for part in parts:
         assert part.tolist() != sorted(part.tolist())
-    same = prepare(members(Dataset)["two_domains"](n=100, angle=0.0), 0, "float64")
-    assert same.digest != prepare(members(Dataset)["two_domains"](n=100), 0, "float64").digest
-    marked = dataclasses.replace(whole, test=~whole.test)
-    assert len(split_indices(marked, 0.1, 0.7, stream(0, "split"))[2]) == 70
+    x, t, first = np.arange(40.0).reshape(20, 2).tolist(), [0.0] * 20, (True,) * 5 + (False,) * 15
+    one, other = (prepare(Given(x=x, t=t, tested=tested), 0, "float64") for tested in (first, first[::-1]))
+    assert one.digest != other.digest
+    one = prepare(Given(x=x, t=t, tested=first, preprocessing=()), 0, "float64")
+    assert sorted(one.test.x[:, 0]) == [0, 2, 4, 6, 8]
+    assert sorted([*one.train.x[:, 0], *one.validation.x[:, 0]]) == list(range(10, 40, 2))
+    assert len(one.validation) == 4
 
 
 # -- conditions ------------------------------------------------------------------------------------
@@ -185,6 +189,11 @@ def test_conditions_come_in_the_order_of_the_list_and_with_streams_of_their_own(
     # a condition draws the same whatever stands before it
     swapped, alone = conditioned(kinds["outliers"](), noise), conditioned(noise)
     np.testing.assert_array_equal(swapped.train.t, alone.train.t)
+    # and two of them do not choose the same examples
+    both, plain = conditioned(kinds["outliers"](rate=0.5), noise), conditioned()
+    moved, wrong = (both.train.x != plain.train.x).any(axis=1), both.train.t != plain.train.t
+    assert moved.sum() == wrong.sum() == 42
+    assert (moved & wrong).sum() < 32
 
 
 def test_a_real_target_is_scaled_as_it_is_trained_on() -> None:
@@ -299,8 +308,9 @@ def test_categories_before_missing_values_are_filled() -> None:
     one = prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=steps), 0, "float64")
     assert one.features == ("x0=0", "x0=1", "x0=2", "x1", "x2")
     assert one.train.x.shape[1] == 5
-    with pytest.raises(Misfit, match="missing in 'x1'; begin with impute"):
-        prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=steps[:1]), 0, "float64")
+    for wrong in (steps[:1], steps[::-1]):
+        with pytest.raises(Misfit, match=r"missing in .*'x1'; begin with impute"):
+            prepare(Given(x=x.tolist(), t=[0.0] * 30, preprocessing=wrong), 0, "float64")
 
 
 def test_a_step_takes_the_names_that_the_one_before_gave() -> None:
