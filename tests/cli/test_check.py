@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nnexp.components.losses import CrossEntropy
 from nnexp.config.load import flat, load
 from tests.command import Outcome, nnexp
 from tests.small import EVERYTHING, config_file
@@ -87,7 +88,7 @@ def test_the_filled_configuration_can_be_loaded(tmp_path: Path) -> None:
     filled.write_text(text[: text.index("\nlayer ")])
     again, first = check(filled, "--format", "json").json, check(path, "--format", "json").json
     assert again == first
-    assert load(filled).config.model_dump() == {**load(path).config.model_dump(), "loss": {"name": "cross_entropy"}}
+    assert load(filled).config.model_dump() == {**load(path).config.model_dump(), "loss": CrossEntropy().model_dump()}
 
 
 def test_where_each_value_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

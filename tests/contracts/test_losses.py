@@ -181,14 +181,14 @@ def test_any_options_have_their_gradient(situation: tuple[Loss, np.ndarray, np.n
     loss, z, t = situation
     z, t = z.astype(np.float64), t.astype(np.float64) if t.dtype == np.float32 else t
     direction = 1 + (np.arange(z.size) * 0.6180339887 % 1).reshape(z.shape)
-    h = 1e-5
+    h = 1e-6
     with running("numpy"):
         _, gradient = evaluated(loss, z, t)
         below, value, above = (evaluated(loss, z + step * direction, t)[0] for step in (-h, 0, h))
     left, right = (value - below) / h, (above - value) / h
     size = 1 + np.abs(gradient).sum()
     if abs(right - left) < 1e-4 * size:
-        assert np.sum(gradient * direction) == pytest.approx((left + right) / 2, abs=1e-6 * size)
+        assert np.sum(gradient * direction) == pytest.approx((left + right) / 2, abs=1e-5 * size)
 
 
 @each("loss", Loss)
