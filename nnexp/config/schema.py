@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
+from nnexp.components.augmentations import Augmentation
 from nnexp.components.base import AS_LIST, MEMBER, ONE_OR_EACH, Count, NonNegative, Settings, members, spellings
 from nnexp.components.batching import Batching, MiniBatch
 from nnexp.components.clipping import Clipping
@@ -115,6 +116,9 @@ class ExperimentConfig(Settings):
     schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")
     regularization: Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST] = Field(
         (), description="a regularizer or a list of them"
+    )
+    augmentation: Annotated[tuple[Annotated[Augmentation, MEMBER], ...], AS_LIST] = Field(
+        (), description="random changes of the training examples, in this order"
     )
     clip: Annotated[Clipping, MEMBER] | None = Field(None, description="a limit on the gradient; null: none")
     stop: Annotated[Stop, BeforeValidator(_stop_epochs, json_schema_input_type=int | Stop)] = Field(

@@ -50,6 +50,8 @@ class Data:
     digest: str
     """A hash of the whole table before splitting."""
     notes: tuple[str, ...]
+    raw: np.ndarray | None = None
+    """The training inputs in front of the preprocessing, (N, F) float64, for augmentations that change those."""
 
     @property
     def task(self) -> str:
@@ -57,16 +59,17 @@ class Data:
 
     @property
     def nbytes(self) -> int:
-        return sum(s.x.nbytes + s.t.nbytes for s in (self.train, self.validation, self.test))
+        raw = 0 if self.raw is None else self.raw.nbytes
+        return raw + sum(s.x.nbytes + s.t.nbytes for s in (self.train, self.validation, self.test))
 
     def split(self, name: str) -> Split:
         return getattr(self, name)
 
 
-def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
+def prepare(dataset: Dataset, seed: int, precision: str, keep_raw: bool = False) -> Data:
     """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
 
-    Raises Misfit or InputError.
+    With `keep_raw` the training inputs in front of the preprocessing are kept, too. Raises Misfit or InputError.
     """
     table = dataset.load(stream(seed, "data"))
     parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
@@ -76,6 +79,7 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
         rng = stream(seed, "condition", crc32(condition.label().encode()))
         xs[0], ts[0], note = condition.apply(xs[0], ts[0], classes, rng)
         notes.append(note)
+    raw = xs[0] if keep_raw else None
     fitted, features = [], table.features
     for step in dataset.preprocessing:
         if not step.takes_missing:
@@ -97,7 +101,8 @@ def prepare(dataset: Dataset, seed: int, precision: str) -> Data:
     if not all(np.isfinite(x).all() for x in xs):
         raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
     train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
-    return Data(train, validation, tested, features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
+    told_of = (features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
+    return Data(train, validation, tested, *told_of, raw)
 
 
 def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLo
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
+from nnexp.engine.augment import Mixed, Targets
 from nnexp.engine.network import Network
 from nnexp.engine.stages import ActivityStage
 from nnexp.engine.steps import steps_of
@@ -167,6 +168,8 @@ class Descent(ABC):
         self.optimizer, self.clip = optimizer, clip
         self.t = 0
         """Updates made so far."""
+        self.tells_penalty, self.told = False, 0.0
+        """Whether each step says what the penalties were before it, and what it said last."""
         self.g = parameters.g
         self.steps = steps_of(optimizer, parameters.θ, parameters.g)
         self.slots = self.steps.slots
@@ -182,10 +185,10 @@ class Descent(ABC):
         return loops.penalty(type(penalty).slope, len(c)), arrays, penalty
 
     @abstractmethod
-    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+    def objective(self, x: np.ndarray, t: Targets) -> float:
         """The value at the present θ on a batch x with targets t; the gradient vector holds its gradient."""
 
-    def gradient(self, x: np.ndarray, t: np.ndarray) -> float:
+    def gradient(self, x: np.ndarray, t: Targets) -> float:
         """The objective on a batch, without penalties; the gradient vector holds its gradient, clipped, with them."""
         value = self.objective(x, t)
         if self.clip is not None:
@@ -200,13 +203,15 @@ class Descent(ABC):
         """All penalties of the present weights, as a batch of `rows` examples sees them."""
         return sum(p.share(rows) * p.value(arrays[0]) for _, arrays, p in self._penalties)
 
-    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+    def total(self, x: np.ndarray, t: Targets) -> float:
         """The objective on a batch with penalties; the gradient vector holds the gradient of both."""
         return self.gradient(x, t) + self.penalty(len(x))
 
-    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
+    def step(self, x: np.ndarray, t: Targets, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
         value = self.gradient(x, t)
+        if self.tells_penalty:
+            self.told = self.penalty(len(x))
         self.t += 1
         self.steps.move(self, value, x, t, lr, self.t)
         return value
@@ -235,7 +240,7 @@ class Learner(Descent):
         stages = self.network.over(rows, training=True).stages
         return super().penalty(rows) + sum(stage.value() for stage in stages if isinstance(stage, ActivityStage))
 
-    def step(self, x: np.ndarray, t: np.ndarray, lr: float) -> float:
+    def step(self, x: np.ndarray, t: Targets, lr: float) -> float:
         value = super().step(x, t, lr)
         for limit, W in self._limits:
             limit(W)
@@ -247,11 +252,22 @@ class Learner(Descent):
             self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
         return self._stages[rows]
 
-    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+    def objective(self, x: np.ndarray, t: Targets) -> float:
         passed = self.network.over(len(x), training=True)
         stage = self.loss_over(len(x))
-        value = stage(passed.forward(x), t)
+        z = passed.forward(x)
+        value = self._mixed(stage, z, t) if isinstance(t, Mixed) else stage(z, t)
         passed.backward(stage.d)
+        return value
+
+    @staticmethod
+    def _mixed(stage: LossStage, z: np.ndarray, t: Mixed) -> float:
+        """λ loss(first) + (1 - λ) loss(second), and its gradient in the stage's d."""
+        value = t.λ * stage(z, t.first)
+        d = stage.d * t.λ
+        value += (1 - t.λ) * stage(z, t.second)
+        stage.d *= 1 - t.λ
+        stage.d += d
         return value
 
     def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:

@@ -16,7 +16,7 @@ from nnexp.engine import loops
 class Objective(Protocol):
     """A function of the parameters θ (D,) that is minimized: a network's loss on a batch, or a surface."""
 
-    def total(self, x: np.ndarray, t: np.ndarray) -> float:
+    def total(self, x: np.ndarray, t: Any) -> float:
         """The value at the present θ on a batch x with targets t, penalties included; g becomes its gradient."""
 
     def penalty(self, rows: int) -> float:
@@ -35,7 +35,7 @@ class ElementwiseSteps:
         self._arrays = θ, g, *self.slots.values(), self._c
         self._update = loops.update(rule, len(self.slots), len(self._c))
 
-    def move(self, objective: Objective, value: float, x: np.ndarray, t: np.ndarray, lr: float, step: int) -> None:
+    def move(self, objective: Objective, value: float, x: np.ndarray, t: Any, lr: float, step: int) -> None:
         """Update `step` (from 1) of θ at rate `lr`, from where the loss is `value` and its gradient g."""
         self._c[:] = self._coefficients(lr, step)
         self._update(*self._arrays)
@@ -67,7 +67,7 @@ class QuasiNewtonSteps:
         """How many times the objective was evaluated so far."""
         return int(self._counts[3])
 
-    def move(self, objective: Objective, value: float, x: np.ndarray, t: np.ndarray, lr: float, step: int) -> None:
+    def move(self, objective: Objective, value: float, x: np.ndarray, t: Any, lr: float, step: int) -> None:
         """One iteration from θ, where the loss is `value` and its gradient g; θ stays where no step is found."""
         self._counts[3] += 1
         if not (math.isfinite(value) and np.isfinite(self.g).all()):
@@ -106,7 +106,7 @@ class QuasiNewtonSteps:
         return [self._s[i] for i in order], [self._y[i] for i in order]
 
     def _along(
-        self, d: np.ndarray, length: float, objective: Objective, value: float, x: np.ndarray, t: np.ndarray
+        self, d: np.ndarray, length: float, objective: Objective, value: float, x: np.ndarray, t: Any
     ) -> np.ndarray | None:
         """Move θ along d, with `length` the first factor tried. Returns the step (D,); None leaves θ where it was."""
         d = d * self.θ.dtype.type(length)
@@ -145,7 +145,7 @@ def _strong_wolfe(
     """
     known: tuple[np.ndarray, tuple[float, np.ndarray]] = θ, (value, g)
 
-    def evaluated(point: np.ndarray) -> tuple[float, np.ndarray]:
+    def evaluated(point: Any) -> tuple[float, np.ndarray]:
         nonlocal known
         if not np.array_equal(point, known[0]):  # SciPy asks for value and gradient one after the other
             known = point, at(point)

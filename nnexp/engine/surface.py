@@ -14,6 +14,7 @@ from nnexp.components.clipping import Clipping
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.surfaces import Surface
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.augment import Targets
 from nnexp.engine.data import Batches, Data, Split
 from nnexp.engine.learner import Descent
 from nnexp.engine.streams import stream
@@ -61,7 +62,7 @@ class SurfaceDescent(Descent):
         super().__init__(position, optimizer, (), clip)
         self.position, self.surface, self.rng = position, surface, rng
 
-    def objective(self, x: np.ndarray, t: np.ndarray) -> float:
+    def objective(self, x: np.ndarray, t: Targets) -> float:
         θ, g, noise = self.position.θ, self.position.g, self.surface.noise
         g[:] = self.surface.gradient(θ)
         if noise > 0:
@@ -146,6 +147,7 @@ class SurfaceTrainer(Trainer):
         self.learner = experiment.descent(self.point, self.noise_rng)  # type: ignore[assignment]
         self.batches = Batches(data.train.x, data.train.t, FullBatch(shuffle="never"), config.seed)
         self.encoded = {}
+        self.augmenter = None
 
     def score(self, split: str) -> dict[str, float]:
         """Loss, distance to the nearest minimum and length of the gradient at θ, without noise."""

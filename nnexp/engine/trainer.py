@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnexp.components.activations import Activation, ElementwiseActivation
+from nnexp.components.augmentations import ImageAugmentation
 from nnexp.components.batching import SingleExample
 from nnexp.components.datasets import Dataset
 from nnexp.components.metrics import metrics_for
@@ -19,6 +20,7 @@ from nnexp.components.normalizations import StandardizingNormalization, WeightNo
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
 from nnexp.components.schedules import Memory
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.augment import Augmenter
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
@@ -95,7 +97,8 @@ class Experiment:
     def prepare(config: ExperimentConfig) -> Data:
         """The data of a configuration. Raises Misfit or InputError."""
         assert isinstance(config.dataset, Dataset)
-        return prepare(config.dataset, config.seed, config.precision)
+        keep_raw = any(isinstance(one, ImageAugmentation) for one in config.augmentation)
+        return prepare(config.dataset, config.seed, config.precision, keep_raw)
 
     @property
     def activations(self) -> tuple[Activation, ...]:
@@ -164,6 +167,7 @@ class Experiment:
             yield misfit
         norm = config.normalization
         yield from self._misfits_of_layers()
+        yield from self._misfits_of_augmentations()
         if rows and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
             if rows == 1:
                 yield Misfit("normalization", "batch normalization needs batches of at least 2 examples; use layer")
@@ -241,6 +245,22 @@ class Experiment:
                 "regularization",
                 f"{self.constraints[0].label()} limits the weights' length, which weight normalization makes a "
                 "parameter of its own; leave one of them out",
+            )
+
+    def _misfits_of_augmentations(self) -> Iterator[Misfit]:
+        config, raw = self.config, self.data.raw
+        for one in config.augmentation:
+            if isinstance(one, ImageAugmentation) and raw is not None:
+                try:
+                    one.size(raw.shape[1])
+                except Misfit as misfit:
+                    yield misfit
+        if config.augmentation and config.optimizer.searches:
+            name = config.optimizer.label()
+            yield Misfit("augmentation", f"{name} compares losses of one set of examples, which augmentations change")
+        if config.augmentation and self.streams:
+            yield Misfit(
+                "augmentation", "a stream's examples are predicted and learned from as they come; leave it out"
             )
 
     def _unlogged(self, path: str, column: str, needed_by: str | None) -> Iterator[Misfit]:
@@ -336,6 +356,7 @@ class Trainer:
         config = experiment.config
         self.config = config
         self._set_up()
+        self.learner.tells_penalty = config.monitor.objective
         total = self.batches.steps * config.stop.epochs
         self.total_steps = total if config.stop.steps is None else min(total, config.stop.steps)
         self.total_epochs = -(-self.total_steps // self.batches.steps)
@@ -380,7 +401,12 @@ class Trainer:
         self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
         self.learner = experiment.learner(self.network)
         targets = experiment.encoded(data.train.t)
-        self.batches = Batches(data.train.x, targets, config.batch, config.seed, generator)
+        dtype = self.network.dtype
+        self.augmenter = (
+            Augmenter(config.augmentation, data.fitted, dtype, config.seed) if config.augmentation else None
+        )
+        inputs = data.train.x if data.raw is None else data.raw
+        self.batches = Batches(inputs, targets, config.batch, config.seed, generator)
         self.network.over(self.batches.rows, training=True)
         self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
 
@@ -407,14 +433,15 @@ class Trainer:
 
     def _train_epoch(self) -> Iterator[Tick]:
         batching, step, total, look_every = self.batches, self.learner.step, self.total_steps, self.look_every
-        streams, objective = self.experiment.streams, self.config.monitor.objective
+        streams, objective, augmenter = self.experiment.streams, self.config.monitor.objective, self.augmenter
         tick = start = perf_counter()
         for x, t in batching.epoch(self.epoch, self.position):
             if streams:
                 self.predicted[self.position] = self.learner.outputs(x)[0]
+            batch = (x, t) if augmenter is None else augmenter(x, t, self.epoch, self.position)
+            loss = step(*batch, self.lr(self.learner.t))
             if objective:
-                self.penalty_sum += self.learner.penalty(len(x)) * len(x)
-            loss = step(x, t, self.lr(self.learner.t))
+                self.penalty_sum += self.learner.told * len(x)
             self.position += 1
             self.loss_sum += loss * len(x)
             self.loss_rows += len(x)

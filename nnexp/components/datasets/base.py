@@ -9,8 +9,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
-from nnexp.components.base import AS_LIST, MEMBER, Component
+from nnexp.components.base import AS_LIST, MEMBER
 from nnexp.components.conditions import Condition
+from nnexp.components.grounds import TrainingGround
 from nnexp.components.preprocessing import Preprocessing, Standardize
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -33,7 +34,7 @@ class Table:
     """Sentences on what was done while reading, for the user."""
 
 
-class Dataset(Component, family="dataset"):
+class Dataset(TrainingGround):
     """Examples to learn from, and how they are split and prepared."""
 
     validation: Share = Field(0.2, description="share of the examples for validation: choosing and early stopping")
