@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, model_validator
 
-from nnexp.components.base import AS_LIST, MEMBER
+from nnexp.components.base import AS_LIST, MEMBER, Component
 from nnexp.components.conditions import Condition
 from nnexp.components.grounds import TrainingGround
 from nnexp.components.preprocessing import Preprocessing, Standardize
