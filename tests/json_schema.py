@@ -24,6 +24,7 @@ BOUNDS: dict[str, tuple[type | tuple[type, ...], Callable[[Any, Any], bool]]] = 
     "maxLength": (str, lambda v, bound: len(v) <= bound),
     "pattern": (str, lambda v, bound: re.search(bound, v) is not None),
     "minItems": (list, lambda v, bound: len(v) >= bound),
+    "maxItems": (list, lambda v, bound: len(v) <= bound),
 }
 WORDS = {"$schema", "$defs", "title", "description", "default"}
 
@@ -48,6 +49,8 @@ def _meets(value: Any, key: str, rule: Any, schema: dict[str, Any], root: dict[s
         return TYPES[rule](value)
     if key in ("enum", "const"):
         return any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in _options(rule))
+    if key == "prefixItems":
+        return not isinstance(value, list) or all(fits(v, one, root) for v, one in zip(value, rule, strict=False))
     if key == "items":
         return not isinstance(value, list) or all(fits(item, rule, root) for item in value)
     if key == "required":

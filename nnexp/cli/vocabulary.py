@@ -242,9 +242,8 @@ def starter(dataset: str) -> str:
         lines += ["# " + line for line in textwrap.wrap(about, 96)]
         default = ground.precision if key == "precision" else field.default
         if key == "dataset":
-            value: Any = dataset
-            if dataset == "csv":
-                value = {"name": "csv", "path": "data.csv", "target": "label"}
+            start = ground.starts_with
+            value: Any = {"name": dataset, **start} if start else dataset
         elif isinstance(default, Component):
             given = {k: v for k, v in default.model_dump().items() if k != "name" and v is not None}
             value = default.label() if not given else {"name": default.label(), **_listed(given)}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from nnexp.components.base import Component, Count, Fraction, Positive
+from nnexp.components.base import Component, Count, Fraction, Positive, default
 from nnexp.errors import Misfit
 
 
@@ -68,6 +68,7 @@ class StandardizingNormalization(Normalization):
     eps: Positive = Field(1e-5, description="ε, added to the variance inside the root")
     where: Literal["before", "after"] = Field("before", description="before or after the activation")
 
+    @default
     def groups_of(self, width: int) -> int:
         """Into how many groups the features of a layer are cut. Raises Misfit where they do not fit its width."""
         return 1

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from nnexp.components.base import Component, Decay, Fraction, NonNegative, Positive
+from nnexp.components.base import Component, Decay, Fraction, NonNegative, Positive, default
 
 
 class Regularizer(Component, family="regularization"):
@@ -30,6 +30,7 @@ class Penalty(Regularizer):
     strength: NonNegative = Field(1e-4, description="λ")
     on: Literal["weights", "all"] = Field("weights", description="the weights, or biases, γ, β and the like, too")
 
+    @default
     def coefficients(self) -> tuple[float, ...]:
         """The numbers c that `slope` uses."""
         return (self.strength,)
@@ -152,7 +153,7 @@ class Activity(Regularizer):
 
     Differs: Keras's `activity_regularizer` divides by B, too; its l2 is twice this one.
 
-        >>> [float(Activity.slopes()[kind](2.0, 0.5)) for kind in ("l1", "l2", "student_t")]
+        >>> [float(slope(2.0, 0.5)) for slope in Activity.slopes().values()]
         [0.5, 1.0, 0.4]
     """
 

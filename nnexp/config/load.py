@@ -127,7 +127,8 @@ def key_of(family: type[Component]) -> str | None:
     'dataset.conditions'
     """
     for key, outer in component_fields(ExperimentConfig):
-        inside = {inner: f"{key}.{name}" for name, inner in component_fields(outer)}
+        branches = (outer, *outer.__subclasses__())
+        inside = {inner: f"{key}.{name}" for branch in branches for name, inner in component_fields(branch)}
         if outer is family or family in inside:
             return inside.get(family, key)
     return None

@@ -119,7 +119,7 @@ def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:
 def split_indices(
     table: Table, validation: float, test: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of training, validation and test examples, drawn at random; stratified where the target is classes.
+    """Sorted indices of training, validation and test examples, drawn at random, stratified where there are classes.
 
     Each class is cut at the same shares by largest remainders, so that the sizes of the splits are exact to one
     example a class and every class keeps at least one training example. Where the data set says itself which examples
@@ -130,7 +130,7 @@ def split_indices(
         others = np.flatnonzero(~table.test)
         rest = Table(table.x, table.t[others], table.features, table.classes)
         train, held, _ = split_indices(rest, validation * n / len(others), 0.0, rng)
-        return others[train], others[held], rng.permutation(np.flatnonzero(table.test))
+        return others[train], others[held], np.flatnonzero(table.test)
     groups = (
         [np.arange(n)] if table.classes is None else [np.flatnonzero(table.t == c) for c in range(len(table.classes))]
     )

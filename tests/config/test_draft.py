@@ -261,7 +261,7 @@ def test_another_optimizer_starts_from_its_own_defaults(tmp_path: Path) -> None:
 
 
 def test_lists_of_components_are_known() -> None:
-    assert list_keys() == {"regularization", "dataset.preprocessing", "dataset.conditions"}
+    assert list_keys() == {"regularization", "augmentation", "dataset.preprocessing", "dataset.conditions"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from nnexp.components.base import Component
+from nnexp.components.base import Component, default
 
 
 class Activation(Component, family="activation"):
@@ -49,13 +49,16 @@ class ElementwiseActivation(Activation):
     spread_slope: ClassVar[Callable[..., Any] | None] = None
     """z -> its derivative."""
 
+    @default
     def coefficients(self) -> tuple[float, ...]:
         """The numbers c that `value` and `slope` use."""
         return ()
 
+    @default
     def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
         """Write the exponential part of z, shape (B, O), into e."""
 
+    @default
     def transcend_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> None:
         """The same with the learned numbers a, shape (O,)."""
         self.transcend(z, e)
