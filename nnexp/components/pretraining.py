@@ -42,7 +42,7 @@ class Autoencoder(Pretraining):
     """
 
     name: Literal["autoencoder"] = "autoencoder"
-    aliases: ClassVar = ("denoising_autoencoder",)
+    aliases: ClassVar = ("ae",)
     noise: Decay = Field(0.0, description="share of the inputs that are set to 0, drawn anew for each batch")
 
     def damaged(self, x: np.ndarray, u: np.ndarray) -> np.ndarray:

@@ -208,7 +208,7 @@ class Experiment:
         if pretraining.batch > len(data):
             yield Misfit(
                 "pretraining.batch",
-                f"a batch of {pretraining.batch} is more than the {len(data)} training examples; use a smaller one",
+                f"a batch of {pretraining.batch} is more than the {len(data)} training examples; use fewer",
             )
         norm = config.normalization
         standardizing = isinstance(norm, StandardizingNormalization)
