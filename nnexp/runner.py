@@ -111,6 +111,8 @@ def train(
         "epoch": max(trainer.epoch - 1, 0),
         "step": trainer.learner.t,
     }
+    if trainer.pretrained:
+        record["pretraining"] = trainer.pretrained
     if stopped:
         record |= {"status": "interrupted", "reason": f"interrupted at step {trainer.learner.t}"}
         folder.write_record(record)

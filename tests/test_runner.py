@@ -156,6 +156,24 @@ def test_resumed_runs_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.
     assert finished["wall_seconds"] > record["wall_seconds"]
 
 
+@pytest.mark.parametrize("count", [1, 10, 17, 18])
+def test_runs_resumed_in_pretraining_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "TICK", -1.0)  # 16 events before the first row
+    fields = {**EVERYTHING, "pretraining": {"name": "autoencoder", "epochs": 2, "batch": 8}}
+    folder, whole = run(tmp_path / "whole", **fields)
+    one = experiment(**fields)
+    begun = begin(one, tmp_path / "parts")
+    record = train(one, begun, *stop_after(count))
+    assert (record["status"], "pretraining" in record) == ("interrupted", count > 16)
+    finished = train(*reopen(read(begun.path)))
+    assert finished["pretraining"] == whole["pretraining"]
+    assert [found["layer"] for found in whole["pretraining"]] == ["hidden1", "hidden2"]
+    assert wrong_with(finished) is None
+    assert set(finished) <= set(Record.model_fields)
+    assert log(begun.path) == log(folder)
+    assert model(begun.path) == model(folder)
+
+
 def test_interrupted_again_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "TICK", -1.0)
     folder, _ = run(tmp_path / "whole", **EVERYTHING)

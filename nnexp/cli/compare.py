@@ -153,6 +153,10 @@ def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
         ]
         heads = [Column("split", "split"), *(Column(name, name, score, True) for name in names)]
         render(Grid(heads, rows), "table", console)
+    if record.get("pretraining"):
+        typer.echo("mean squared error of the reconstruction of each layer's inputs, before and after pre-training")
+        heads = [Column("layer", "layer"), *(Column(when, when, score, True) for when in ("before", "after"))]
+        render(Grid(heads, record["pretraining"]), "table", console)
     versions = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     machine = record["machine"]
     typer.echo(f"{versions}; {machine.get('processor') or machine.get('platform', '')}, {machine.get('cores')} cores")

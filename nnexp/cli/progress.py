@@ -93,7 +93,7 @@ class Progress:
         head.add_row(
             Text(self.title, style="bold"),
             ProgressBar(total=total, completed=done, width=24),
-            Text(f"epoch {epoch}/{trainer.total_epochs}"),
+            Text(f"epoch {epoch}/{trainer.total_epochs}" if epoch else "pre-training"),
             Text(f"{rate:,.0f} steps/s", style="dim"),
             Text(f"{duration(left)} left", style="dim"),
         )

@@ -103,7 +103,7 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
         raise typer.Exit(interrupt.exit_code)
     if record["status"] == "diverged":
         say(f"diverged: {record['reason']}")
-        say(_hint(experiment))
+        say(_hint(experiment, record))
         raise typer.Exit(1)
 
 
@@ -132,17 +132,19 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
     say(f"look closer: nnexp show {record['id']}    compare: nnexp compare {shlex.quote(record['name'])}")
 
 
-def _hint(experiment: Any) -> str:
+def _hint(experiment: Any, record: dict[str, Any]) -> str:
     """What to try after a divergence."""
     from nnexp.components.surfaces import Surface
 
-    dataset = experiment.config.dataset
+    config = experiment.config
+    dataset = config.dataset
     if isinstance(dataset, Surface) and not len(dataset.minima()):
         return f"{dataset.label()} has no lower bound, so every way down ends like this"
-    optimizer = experiment.config.optimizer
-    usual = type(optimizer).model_fields["lr"].default
-    ideas = [f"a smaller learning rate (optimizer.lr={min(optimizer.lr / 10, usual):g})"]
-    if not getattr(experiment.config.dataset, "preprocessing", True):
+    key = "pretraining" if config.pretraining is not None and "pretraining" not in record else "optimizer"
+    part = getattr(config, key)
+    usual = type(part).model_fields["lr"].default
+    ideas = [f"a smaller learning rate ({key}.lr={min(part.lr / 10, usual):g})"]
+    if not getattr(dataset, "preprocessing", True):
         ideas.append("standardized inputs (dataset.preprocessing=standardize)")
     scaled = getattr(experiment.config.dataset, "scale_target", True)
     if experiment.data.classes is None and not scaled and experiment.loss.takes_scaled:

@@ -19,6 +19,7 @@ from nnexp.components.losses import Loss
 from nnexp.components.metrics import Metric as Metric  # a family, though no key of its own
 from nnexp.components.normalizations import NoNormalization, Normalization
 from nnexp.components.optimizers import Adam, Minimizer
+from nnexp.components.pretraining import Pretraining
 from nnexp.components.regularizers import Regularizer
 from nnexp.components.schedules import ConstantSchedule, Schedule
 from nnexp.components.surfaces import Surface as Surface  # the other one
@@ -113,6 +114,9 @@ class ExperimentConfig(Settings):
     optimizer: Annotated[Minimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
     batch: Annotated[Batching, MEMBER] = Field(MiniBatch(), description="examples an update, and their order")
     initialization: Annotated[Initializer, MEMBER] = Field(HeNormal(), description="parameters before the first step")
+    pretraining: Annotated[Pretraining, MEMBER] | None = Field(
+        None, description="what the hidden layers learn from the inputs alone before training; null: nothing"
+    )
     schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")
     regularization: Annotated[tuple[Annotated[Regularizer, MEMBER], ...], AS_LIST] = Field(
         (), description="a regularizer or a list of them"

@@ -190,13 +190,14 @@ class Network:
             f = layer.activation
             if isinstance(f, ElementwiseActivation) and f.learned is not None:
                 self.value[f"{layer.name}.activation"][:] = f.coefficients()[0]
-            self._take_length(layer)
+            self.take_length(layer)
         if initializer.output_bias is not None:
             self.value["output.bias"][:] = initializer.output_bias
         if initializer.to_unit_variance:
             self._to_unit_variance(x)
 
-    def _take_length(self, layer: Layer) -> None:
+    def take_length(self, layer: Layer) -> None:
+        """Make the gain of weight normalization, where there is one, the length of the weights."""
         if layer.has_gain:
             v = self.value[f"{layer.name}.weight"]
             self.value[f"{layer.name}.gain"][:] = np.sqrt(np.sum(np.square(v), axis=0))
@@ -210,7 +211,7 @@ class Network:
             std = float(np.std(np.dot(stage.x, stage.W), dtype=np.float64))
             if std > 0:
                 self.value[f"{layer.name}.weight"] /= std
-                self._take_length(layer)
+                self.take_length(layer)
 
     def over(self, rows: int, training: bool) -> Pass:
         """The pass for batches of `rows` examples. Ask for the largest shape first: smaller ones share its memory."""

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from nnexp.components.activations import Activation, ElementwiseActivation
+from nnexp.components.activations import Activation, ElementwiseActivation, Sigmoid
 from nnexp.components.augmentations import ImageAugmentation
 from nnexp.components.batching import SingleExample
 from nnexp.components.datasets import Dataset
 from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization, WeightNormalization
+from nnexp.components.pretraining import Rbm
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
 from nnexp.components.schedules import Memory
 from nnexp.config.schema import ExperimentConfig
@@ -24,6 +25,7 @@ from nnexp.engine.augment import Augmenter
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
+from nnexp.engine.pretrain import Pretrainer
 from nnexp.engine.steps import QuasiNewtonSteps
 from nnexp.engine.streams import legacy, stream
 from nnexp.errors import Misfit, did_you_mean
@@ -168,6 +170,7 @@ class Experiment:
         norm = config.normalization
         yield from self._misfits_of_layers()
         yield from self._misfits_of_augmentations()
+        yield from self._misfits_of_pretraining()
         if rows and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
             if rows == 1:
                 yield Misfit("normalization", "batch normalization needs batches of at least 2 examples; use layer")
@@ -263,6 +266,43 @@ class Experiment:
                 "augmentation", "a stream's examples are predicted and learned from as they come; leave it out"
             )
 
+    def _misfits_of_pretraining(self) -> Iterator[Misfit]:
+        config, data, pretraining = self.config, self.data.train, self.config.pretraining
+        if pretraining is None:
+            return
+        if not config.architecture.widths():
+            what = f"architecture: {config.architecture.label()} has no hidden layer to pre-train"
+            yield Misfit("pretraining", f"{what}; leave pretraining out, or use mlp")
+            return
+        if pretraining.batch > len(data):
+            yield Misfit(
+                "pretraining.batch",
+                f"a batch of {pretraining.batch} is more than the {len(data)} training examples; use fewer",
+            )
+        norm = config.normalization
+        standardizing = isinstance(norm, StandardizingNormalization)
+        if pretraining.batch == 1 and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
+            yield Misfit("pretraining.batch", "batch normalization needs batches of at least 2 examples")
+        if self.streams:
+            yield Misfit("pretraining", "with batch.stream no example is seen in advance; leave one of them out")
+        if not isinstance(pretraining, Rbm):
+            return
+        others = [one.label() for one in self.activations if not isinstance(one, Sigmoid)]
+        if others:
+            yield Misfit("pretraining", f"rbm is for activation: sigmoid, found {others[0]}; use that, or autoencoder")
+        if standardizing:
+            yield Misfit(
+                "pretraining", f"rbm has no place for normalization: {norm.label()}; leave it out, or use autoencoder"
+            )
+        if config.architecture.shortcut is not None:
+            yield Misfit("pretraining", "rbm layers cannot have shortcuts between them; use autoencoder")
+        if pretraining.visible == "bernoulli" and (data.x.min() < 0 or data.x.max() > 1):
+            yield Misfit(
+                "pretraining.visible",
+                f"bernoulli units want inputs in [0, 1], found {data.x.min():.3g} to {data.x.max():.3g}; use gaussian, "
+                "or dataset.preprocessing: minmax",
+            )
+
     def _unlogged(self, path: str, column: str, needed_by: str | None) -> Iterator[Misfit]:
         """What is wrong with a key `path` that names a column, where `needed_by` is the key that makes use of it."""
         known = [name for name in self.columns[3:-1] if name not in self.extras]
@@ -334,6 +374,10 @@ class Experiment:
         x, t = np.zeros((2, 1), dtype), self.encoded(self.data.train.t[:2])
         learner.step(x, t, 0.0)
         learner.outputs(x)
+        if config.pretraining is not None:
+            once = config.pretraining.model_copy(update={"epochs": 1, "batch": 2})
+            for _ in Pretrainer(once, net, config.initialization, x, 0).run():
+                pass
 
 
 def _counted(count: int, what: str) -> str:
@@ -381,6 +425,8 @@ class Trainer:
         """What the schedule remembers."""
         self.last: dict[str, float] = {}
         """The last row's objective and prequential scores, where they are logged: part of the final scores."""
+        self.pretrained: list[dict[str, Any]] = []
+        """Each hidden layer's reconstruction error before and after pre-training, once all are pre-trained."""
         self.seconds = 0.0
         self.enough = False
         """Whether early stopping has had enough."""
@@ -415,6 +461,9 @@ class Trainer:
     def run(self) -> Iterator[Row | Tick]:
         """Train to the end. Yields a Row for epoch 0 and each logged epoch, and Ticks in between; sets `outcome`."""
         if self.epoch == 0:
+            yield from self._pretrain()
+            if self.outcome is not None:
+                return
             yield self._row()
             if self.outcome is not None:
                 return
@@ -430,6 +479,28 @@ class Trainer:
             else:
                 self._next_epoch()
         self._finish()
+
+    def _pretrain(self) -> Iterator[Tick]:
+        """Pre-train the hidden layers, where the configuration says so. Its seconds are training seconds."""
+        config = self.config
+        if config.pretraining is None:
+            return
+        tick = perf_counter()
+        x = self.experiment.data.train.x
+        layers = Pretrainer(config.pretraining, self.network, config.initialization, x, config.seed)
+        for _ in layers.run():
+            now = perf_counter()
+            if now - tick > TICK:
+                self.seconds += now - tick
+                yield Tick(self.epoch, self.learner.t)
+                tick = perf_counter()
+        self.seconds += perf_counter() - tick
+        last = layers.errors[-1]
+        if last["after"] - last["after"] != 0:  # NaN or infinite
+            what = f"the reconstruction error of {last['layer']} became {last['after']} in pre-training"
+            self.outcome = Outcome("diverged", what, 0, 0)
+            return
+        self.pretrained = layers.errors
 
     def _train_epoch(self) -> Iterator[Tick]:
         batching, step, total, look_every = self.batches, self.learner.step, self.total_steps, self.look_every
@@ -643,6 +714,7 @@ class Trainer:
             "penalty_sum": self.penalty_sum,
             "reached": self.reached,
             "last": self.last,
+            "pretrained": self.pretrained,
             "memory": asdict(self.memory),
             "noise": self.noise_rng.bit_generator.state,
         }
@@ -651,11 +723,17 @@ class Trainer:
         return {"numbers": np.array(json.dumps(numbers)), **self._arrays(), "predicted": done, **best}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Go on from a `state()`. Raises KeyError or ValueError where it belongs to another network."""
+        """Go on from a `state()`. Raises KeyError or ValueError where it belongs to another network.
+
+        Pre-training that had not come to its end begins again, from the initial parameters.
+        """
         numbers = json.loads(str(state["numbers"]))
         for name, array in self._arrays().items():
             if array.shape != state[name].shape:
                 raise ValueError(f"{name} has {state[name].shape} values, not {array.shape}")
+        if self.config.pretraining is not None and not numbers["pretrained"]:
+            return
+        for name, array in self._arrays().items():
             array[:] = state[name]
         self.best = {name.removeprefix("best."): array for name, array in state.items() if name.startswith("best.")}
         self.learner.t = numbers["t"]
@@ -675,5 +753,6 @@ class Trainer:
             "penalty_sum",
             "reached",
             "last",
+            "pretrained",
         ):
             setattr(self, name, numbers[name])

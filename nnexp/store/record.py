@@ -45,6 +45,9 @@ class Record(BaseModel):
     ended: str | None = None
     train_seconds: float | None = None
     wall_seconds: float | None = None
+    pretraining: list[dict[str, Any]] | None = Field(
+        None, description="each layer's reconstruction error before and after pre-training"
+    )
     final: dict[str, float | None] | None = Field(None, description="scores of the final parameters")
 
 

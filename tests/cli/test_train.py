@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -273,6 +274,27 @@ def test_divergence(tmp_path: Path, changes: dict[str, Any], ideas: list[str]) -
     assert all(idea in hint for idea in ideas)
     quiet = nnexp("train", path, "-q", cwd=tmp_path)
     assert (quiet.code, quiet.err.splitlines()[-2:]) == (1, [said, hint]), "an error is not talk"
+
+
+def test_a_diverged_pretraining_is_told(tmp_path: Path) -> None:
+    config_file(tmp_path, pretraining={"name": "autoencoder", "batch": 8, "lr": 1e30})
+    outcome = nnexp("train", "small.yaml", cwd=tmp_path)
+    assert outcome.code == 1
+    assert "diverged: the reconstruction error of hidden1 became" in outcome.err
+    assert "try a smaller learning rate (pretraining.lr=0.01)" in outcome.err
+    shown = nnexp("show", cwd=tmp_path)
+    assert shown.code == 0
+    assert "in pre-training)" in shown.out
+
+
+def test_a_pretrained_run_shows_its_reconstructions(tmp_path: Path) -> None:
+    config_file(tmp_path, pretraining={"name": "autoencoder", "batch": 8, "epochs": 2})
+    outcome = nnexp("train", "small.yaml", "--format", "json", cwd=tmp_path)
+    assert outcome.code == 0
+    assert [found["layer"] for found in outcome.json["pretraining"]] == ["hidden1", "hidden2"]
+    text = nnexp("show", cwd=tmp_path).out
+    for found in outcome.json["pretraining"]:
+        assert re.search(rf"{found['layer']} +{found['before']:.4f} +{found['after']:.4f}\n", text)
 
 
 def test_a_full_disk(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

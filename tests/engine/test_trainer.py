@@ -176,6 +176,37 @@ def test_resumes_to_the_same_divergence(monkeypatch: pytest.MonkeyPatch) -> None
     assert one.outcome.status == "diverged"
 
 
+PRETRAINED: dict[str, dict[str, Any]] = {
+    "autoencoder": {**EVERYTHING, "pretraining": {"name": "autoencoder", "noise": 0.2, "epochs": 2, "batch": 8}},
+    "rbm": {
+        "activation": "sigmoid",
+        "normalization": "weight",
+        "pretraining": {"name": "rbm", "k": 2, "epochs": 2, "batch": 8},
+    },
+}
+
+
+@pytest.mark.parametrize("changes", PRETRAINED.values(), ids=PRETRAINED)
+def test_interrupted_pretraining_begins_again(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", -1.0)
+    one = trainer(**changes)
+    events, states = [], [saved(one)]
+    for event in one.run():
+        events.append(repr(without_seconds(event)) if isinstance(event, Row) else event)
+        states.append(saved(one))
+    first = next(i for i, event in enumerate(events) if isinstance(event, str))
+    assert first == 2 * 2 * 4, "a tick for each update: two layers, two epochs, four batches"
+    assert states[1]["parameters"].tobytes() == states[0]["parameters"].tobytes(), "a layer is handed over when done"
+    assert states[first]["parameters"].tobytes() != states[0]["parameters"].tobytes()
+    for done, state in enumerate(states[:-1]):
+        again = Trainer(one.experiment)
+        again.restore(state)
+        rest = [repr(without_seconds(event)) if isinstance(event, Row) else event for event in again.run()]
+        assert rest == (events if done <= first else events[done:]), f"after {done} events"
+        assert arrays(again) == arrays(one)
+        assert (again.outcome, again.pretrained) == (one.outcome, one.pretrained)
+
+
 def test_refuses_the_state_of_another_network() -> None:
     state = trainer().state()
     with pytest.raises(ValueError, match="parameters has"):
