@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import product
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -22,13 +23,21 @@ def variants(family: type[T]) -> list[T]:
 
 def each(name: str, family: type[Component], only: Any = lambda component: True) -> Any:
     """Parametrizes a test over the variants of a family for which `only` holds."""
-    chosen = [component for component in variants(family) if only(component)]
-    return pytest.mark.parametrize(name, chosen, ids=described)
+    chosen = [pytest.param(one, id=described(one), marks=_needs(type(one))) for one in variants(family) if only(one)]
+    return pytest.mark.parametrize(name, chosen)
 
 
 def each_member(name: str, family: type[Component]) -> Any:
     """Parametrizes a test over the classes of a family."""
-    return pytest.mark.parametrize(name, [pytest.param(cls, id=key) for key, cls in members(family).items()])
+    chosen = [pytest.param(cls, id=key, marks=_needs(cls)) for key, cls in members(family).items()]
+    return pytest.mark.parametrize(name, chosen)
+
+
+def _needs(cls: type[Component]) -> list[Any]:
+    """A mark that skips the test where a package that the member needs is not installed."""
+    package = getattr(cls, "package", None)
+    missing = package is not None and find_spec(package) is None
+    return [pytest.mark.skip(reason=f"{cls.label()} needs the package {package}")] if missing else []
 
 
 def described(component: Component) -> str:

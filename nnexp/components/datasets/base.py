@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -36,6 +36,9 @@ class Table:
 
 class Dataset(TrainingGround):
     """Examples to learn from, and how they are split and prepared."""
+
+    package: ClassVar[str | None] = None
+    """A package beyond nnexp's own that it needs, which an extra installs."""
 
     validation: Share = Field(0.2, description="share of the examples for validation: choosing and early stopping")
     test: Share = Field(0.2, description="share of the examples for the test, looked at once at the end")

@@ -317,6 +317,7 @@ class Parquet(TableFile):
     """
 
     name: Literal["parquet"] = "parquet"
+    package: ClassVar = "pyarrow"
 
     starts_with: ClassVar = {"path": "data.parquet", "target": "label"}
     ending: ClassVar = ".parquet"
