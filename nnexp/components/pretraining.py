@@ -60,8 +60,8 @@ class Rbm(Pretraining):
 
     g estimates the gradient of the mean log-likelihood ln p(v); it is exact as k grows. States are sampled on the
     way, and in the averages hidden units count with their probabilities. b and W become the layer's, a, from 0 on, is
-    forgotten. For sigmoid units, whose output is p(h = 1 | v). Gaussian units want standardized inputs, and rates ten
-    times smaller than Bernoulli units do.
+    forgotten. For sigmoid units, whose output is p(h = 1 | v). Gaussian units want standardized inputs, and a smaller
+    rate than Bernoulli units do.
 
     Source: G. Hinton 2002, Neural Computation 14; layer by layer: G. Hinton, S. Osindero and Y.-W. Teh 2006, Neural
     Computation 18; in practice: G. Hinton 2010, UTML TR 2010-003.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from nnexp.components.activations import Activation, Linear, Sigmoid
-from nnexp.components.initializers import HeNormal, XavierNormal
+from nnexp.components.base import members
+from nnexp.components.initializers import HeNormal, Initializer, XavierNormal
 from nnexp.components.normalizations import NoNormalization, Normalization
 from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.components.regularizers import Dropout
@@ -19,7 +21,7 @@ from nnexp.engine.pretrain import AutoencoderModel, Pretrainer, RbmModel, inputs
 from nnexp.engine.streams import PURPOSES
 from nnexp.engine.trainer import Experiment, Row, Trainer
 from tests.small import arrays, rows, trained, trainer
-from tests.variants import each, each_member
+from tests.variants import _other_numbers, each, each_member
 
 F64 = np.dtype("float64")
 
@@ -141,6 +143,40 @@ def test_a_rate_that_is_too_large_is_told(cls: type[Pretraining]) -> None:
     assert (one.outcome.status, one.outcome.epoch) == ("diverged", 0)
     assert one.outcome.reason.startswith("the reconstruction error of hidden1 became")
     assert one.outcome.reason.endswith("in pre-training")
+
+
+@each("pretraining", Pretraining)
+def test_every_option_does_something(pretraining: Pretraining) -> None:
+    # Inputs in [0, 1] suit all of them.
+    dataset = {"name": "moons", "n": 60, "preprocessing": "minmax"}
+    fields = quick(pretraining, dataset=dataset, precision="float64")
+    plain = begun(trainer(**fields)).network.θ
+    given = type(pretraining).model_validate(fields["pretraining"])
+    for key, field in type(pretraining).model_fields.items():
+        others = (*get_args(field.annotation), *_other_numbers(getattr(given, key)))
+        for value in others if key != "name" else ():
+            try:
+                other = type(pretraining).model_validate({**given.model_dump(), key: value})
+            except ValidationError:
+                continue
+            if other != given:
+                found = begun(trainer(**fields | {"pretraining": other.model_dump()})).network.θ
+                assert not np.array_equal(found, plain), key
+                break
+        else:
+            assert key == "name", f"nothing else to say for {key}"
+
+
+@each("initializer", Initializer)
+def test_from_any_initialization(initializer: Initializer) -> None:
+    # Also those that draw from another generator, of which nothing is taken.
+    for cls in members(Pretraining).values():
+        fields = quick(cls(), initialization=initializer.model_dump(), batch={"name": "mini", "shuffle": "sklearn"})
+        one, plain = begun(trainer(**fields)), begun(trainer(**fields | {"pretraining": None}))
+        assert np.isfinite(one.network.θ).all()
+        assert len(one.pretrained) == 2
+        np.testing.assert_array_equal(one.batches.order(1), plain.batches.order(1))
+        one.experiment.rehearse()
 
 
 # -- the layer that is handed over -----------------------------------------------------------------
