@@ -1012,6 +1012,84 @@ FILES = [
     ),
 ]
 
+LAYERS = [
+    moons(
+        "activations-too-many",
+        "activation: [relu, tanh]\n",
+        "c.yaml:2:13  activation: 2 activations for 1 hidden layer; give one for all of them, or a list with one for",
+        "several to compare are for 'nnexp sweep'",
+    ),
+    moons(
+        "activations-too-few",
+        "activation: [relu]\narchitecture: {hidden: [3, 4]}\n",
+        "c.yaml:2:13  activation: 1 activation for 2 hidden layers",
+    ),
+    moons("activations-none", "activation: []\n", "c.yaml:2:13  activation: must hold at least one"),
+    moons("activation-in-a-list", "activation: [relu, thanh]\n", "'thanh' is not an activation; did you mean 'tanh'?"),
+    moons(
+        "field-in-a-list-of-activations",
+        "activation:\n  - {name: elu, alfa: 2}\n",
+        "c.yaml:3:17  activation.elu.alfa: unknown key for activation 'elu'",
+        "did you mean 'alpha'?",
+    ),
+    override("part-of-a-list-of-activations", "activation.alpha=2", "activation", text=MOONS + "activation: [elu]\n"),
+    moons(
+        "groups-of-a-layer",
+        "normalization: {name: group, groups: 5}\n",
+        "c.yaml:2:38  normalization.groups: 5 groups do not divide a layer of 32 units into equal parts",
+    ),
+    moons(
+        "limit-on-normalized-weights",
+        "normalization: weight\nregularization: max_norm\n",
+        "c.yaml:3:17  regularization: max_norm limits the weights' length, which weight normalization makes",
+    ),
+    moons(
+        "shortcut-over-too-few",
+        "architecture: {hidden: [4, 4], residual: 2}\n",
+        "residual: a shortcut over 2 needs at least 3 hidden layers, found 2",
+    ),
+    moons(
+        "shortcut-between-widths",
+        "architecture: {hidden: [4, 5], residual: 1}\n",
+        "residual: layers that a shortcut joins must be of one width, found [4, 5]",
+    ),
+    moons("one-piece", "activation: {name: maxout, pieces: 1}\n", "activation.pieces: must be >= 2, found 1"),
+    moons("penalty-on-what", "regularization: {name: l2, on: bias}\n", "on: must be one of weights, all; found 'bias'"),
+    moons("constraint-of-zero", "regularization: {name: max_norm, max: 0}\n", "max: must be > 0, found 0"),
+    moons(
+        "search-with-a-noisy-activation",
+        "optimizer: lbfgs\nbatch: full\nactivation: noisy_relu\n",
+        "c.yaml:4:13  activation: lbfgs compares losses, which the noise of noisy_relu would change",
+    ),
+    moons(
+        "search-with-a-constraint",
+        "optimizer: lbfgs\nbatch: full\nregularization: max_norm\n",
+        "c.yaml:4:17  regularization: lbfgs finds a lowest point, which max_norm would leave",
+    ),
+    moons(
+        "search-with-augmentation",
+        "optimizer: lbfgs\nbatch: full\naugmentation: noise\n",
+        "c.yaml:4:15  augmentation: lbfgs compares losses of one set of examples, which augmentations change",
+    ),
+    moons(
+        "augmented-stream",
+        "batch: {name: single, stream: true}\naugmentation: noise\n",
+        "c.yaml:3:15  augmentation: a stream's examples are predicted and learned from as they come",
+    ),
+    moons(
+        "images-of-no-square",
+        "augmentation: shift\n",
+        "c.yaml:2:15  augmentation.shift: the 2 features of an example are no square; set shape: [height, width]",
+    ),
+    moons(
+        "images-of-another-shape",
+        "augmentation: {name: flip, shape: [2, 2]}\n",
+        "augmentation.flip: the 2 features of an example are 2 x 2 pixels; set shape: [height, width]",
+    ),
+    moons("augmentation-twice", "augmentation: [noise, noise]\n", "'noise' stands there twice"),
+    moons("angle-too-large", "augmentation: {name: rotate, degrees: 270}\n", "degrees: must be <= 180, found 270"),
+]
+
 SURFACES = [
     train(
         "network-on-a-surface",
@@ -1622,6 +1700,7 @@ CASES = [
     *OVERRIDES,
     *MISFITS,
     *CONDITIONS,
+    *LAYERS,
     *SURFACES,
     *SEARCHES,
     *TABLES,
