@@ -18,6 +18,7 @@ from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.components.regularizers import Dropout
 from nnexp.engine.network import Network
 from nnexp.engine.pretrain import AutoencoderModel, Pretrainer, RbmModel, inputs_of
+from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import PURPOSES
 from nnexp.engine.trainer import Experiment, Row, Trainer
 from tests.small import arrays, rows, trained, trainer
@@ -171,8 +172,10 @@ def test_what_a_layer_sees_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyP
             architecture={"name": "mlp", "hidden": (6, 6)}, normalization=norm.model_dump(), precision="float64"
         )
         x = one.experiment.data.train.x
-        monkeypatch.setattr("nnexp.engine.pretrain.CHUNK", 512)
-        whole = inputs_of(one.network, 2, x)
+        passed = one.network.over(len(x), training=False)
+        passed.forward(x)
+        whole = [stage.x for stage in passed.stages if isinstance(stage, LinearStage | WeightNormStage)][2].copy()
+        np.testing.assert_array_equal(inputs_of(one.network, 2, x), whole)
         monkeypatch.setattr("nnexp.engine.pretrain.CHUNK", 10)
         np.testing.assert_allclose(inputs_of(one.network, 2, x), whole, rtol=1e-12, atol=1e-15)
 
