@@ -18,10 +18,11 @@ from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.components.regularizers import Dropout
 from nnexp.engine.network import Network
 from nnexp.engine.pretrain import AutoencoderModel, Pretrainer, RbmModel, inputs_of
+from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import PURPOSES
 from nnexp.engine.trainer import Experiment, Row, Trainer
 from tests.small import arrays, rows, trained, trainer
-from tests.variants import _other_numbers, each, each_member
+from tests.variants import _other_numbers, each, each_member, variants
 
 F64 = np.dtype("float64")
 
@@ -133,6 +134,60 @@ def test_layer_after_layer(cls: type[Pretraining]) -> None:
 
 def _named(network: Network, vector: np.ndarray, name: str) -> np.ndarray:
     return next(p for p in network.parameters if p.name == name).view(vector)
+
+
+@pytest.mark.parametrize("model", [AutoencoderModel, RbmModel])
+def test_each_epoch_shows_every_example_once(model: type[AutoencoderModel | RbmModel], monkeypatch: Any) -> None:
+    shown: dict[str, list[np.ndarray]] = {}
+    step = model.step
+
+    def and_note(self: Any, x: np.ndarray) -> None:
+        shown.setdefault(self.layer.name, []).append(x.copy())
+        step(self, x)
+
+    monkeypatch.setattr(model, "step", and_note)
+    name = "autoencoder" if model is AutoencoderModel else "rbm"
+    fields = {"activation": "sigmoid", "pretraining": {"name": name, "epochs": 2, "batch": 9}, "precision": "float64"}
+    orders = []
+    for seed in (0, 1):
+        shown.clear()
+        one = begun(trainer(**fields, seed=seed))
+        for number in (0, 1):
+            x = inputs_of(one.network, number, one.experiment.data.train.x)
+            batches = shown[f"hidden{number + 1}"]
+            assert [len(batch) for batch in batches] == [9] * 8, "36 examples in 2 epochs"
+            for epoch in (batches[:4], batches[4:]):
+                rows_of = np.concatenate(epoch)
+                order = np.argmin(abs(rows_of[:, None] - x).sum(axis=2), axis=1)
+                np.testing.assert_allclose(rows_of, x[order], rtol=1e-12)
+                assert sorted(order) == list(range(36))
+                orders.append(tuple(order))
+    assert len(set(orders)) == 8, "another order for each epoch, layer and seed"
+
+
+def test_what_a_layer_sees_does_not_depend_on_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    # But where batch normalization takes its statistics from what it is given, that must be the whole split.
+    for norm in variants(Normalization):
+        one = trainer(
+            architecture={"name": "mlp", "hidden": (6, 6)}, normalization=norm.model_dump(), precision="float64"
+        )
+        x = one.experiment.data.train.x
+        passed = one.network.over(len(x), training=False)
+        passed.forward(x)
+        whole = [stage.x for stage in passed.stages if isinstance(stage, LinearStage | WeightNormStage)][2].copy()
+        np.testing.assert_array_equal(inputs_of(one.network, 2, x), whole)
+        monkeypatch.setattr("nnexp.engine.pretrain.CHUNK", 10)
+        np.testing.assert_allclose(inputs_of(one.network, 2, x), whole, rtol=1e-12, atol=1e-15)
+
+
+def test_its_seconds_are_training_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that goes on by one with each look: there is one after each of 16 updates.
+    for tick in (-1.0, 1e9):
+        now = iter(range(100_000))
+        monkeypatch.setattr("nnexp.engine.trainer.TICK", tick)
+        monkeypatch.setattr("nnexp.engine.trainer.perf_counter", lambda now=now: float(next(now)))
+        one = begun(trainer(pretraining={"name": "autoencoder", "epochs": 2, "batch": 8}))
+        assert one.seconds == 17
 
 
 @each_member("cls", Pretraining)
