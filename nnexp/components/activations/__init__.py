@@ -1,9 +1,12 @@
-"""Activations: the functions between the layers, with their derivatives."""
+"""Activations: the functions between the layers, with their derivatives.
 
+The order of the imports is the order of `nnexp list activation`.
+"""
+
+# isort: off
 from nnexp.components.activations.base import Activation, ElementwiseActivation, RowActivation
-from nnexp.components.activations.competing import Maxout, Softmax
-from nnexp.components.activations.gated import Gelu, HardSwish, Mish, Swish
 from nnexp.components.activations.linear import Linear
+from nnexp.components.activations.saturating import HardSigmoid, LecunTanh, Lif, Sigmoid, Softsign, Tanh
 from nnexp.components.activations.rectified import (
     Celu,
     Elu,
@@ -15,7 +18,8 @@ from nnexp.components.activations.rectified import (
     Selu,
     Softplus,
 )
-from nnexp.components.activations.saturating import HardSigmoid, LecunTanh, Lif, Sigmoid, Softsign, Tanh
+from nnexp.components.activations.gated import Gelu, HardSwish, Mish, Swish
+from nnexp.components.activations.competing import Maxout, Softmax
 
 __all__ = [
     "Activation",
