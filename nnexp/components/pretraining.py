@@ -35,7 +35,7 @@ class Autoencoder(Pretraining):
     Source: Y. Bengio, P. Lamblin, D. Popovici and H. Larochelle 2007, NIPS 19; noise: P. Vincent, H. Larochelle,
     Y. Bengio and P.-A. Manzagol 2008, ICML.
 
-    Differs: in these papers V is Wᵀ (tied weights), and the loss a cross-entropy for inputs in [0, 1].
+    Differs: in these papers V may be Wᵀ (tied weights), and inputs in [0, 1] have a cross-entropy as their loss.
 
         >>> Autoencoder(noise=0.5).damaged(np.array([3.0, 4.0, 5.0]), np.array([0.2, 0.5, 0.9])).tolist()
         [0.0, 4.0, 5.0]

@@ -279,9 +279,8 @@ class Experiment:
                 "pretraining.batch",
                 f"a batch of {pretraining.batch} is more than the {len(data)} training examples; use fewer",
             )
-        norm = config.normalization
-        standardizing = isinstance(norm, StandardizingNormalization)
-        if pretraining.batch == 1 and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
+        norm = config.normalization if isinstance(config.normalization, StandardizingNormalization) else None
+        if pretraining.batch == 1 and norm is not None and norm.over == "batch":
             yield Misfit("pretraining.batch", "batch normalization needs batches of at least 2 examples")
         if self.streams:
             yield Misfit("pretraining", "with batch.stream no example is seen in advance; leave one of them out")
@@ -290,7 +289,7 @@ class Experiment:
         others = [one.label() for one in self.activations if not isinstance(one, Sigmoid)]
         if others:
             yield Misfit("pretraining", f"rbm is for activation: sigmoid, found {others[0]}; use that, or autoencoder")
-        if standardizing:
+        if norm is not None:
             yield Misfit(
                 "pretraining", f"rbm has no place for normalization: {norm.label()}; leave it out, or use autoencoder"
             )
