@@ -159,7 +159,7 @@ def test_resumed_runs_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.
 @pytest.mark.parametrize("count", [1, 10, 17, 18])
 def test_runs_resumed_in_pretraining_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "TICK", -1.0)  # 16 events before the first row
-    fields = {**EVERYTHING, "pretraining": {"name": "autoencoder", "epochs": 2, "batch": 8}}
+    fields = {**EVERYTHING, "pretrain": {"name": "autoencoder", "epochs": 2, "batch": 8}}
     folder, whole = run(tmp_path / "whole", **fields)
     one = experiment(**fields)
     begun = begin(one, tmp_path / "parts")

@@ -140,7 +140,7 @@ def _hint(experiment: Any, record: dict[str, Any]) -> str:
     dataset = config.dataset
     if isinstance(dataset, Surface) and not len(dataset.minima()):
         return f"{dataset.label()} has no lower bound, so every way down ends like this"
-    key = "pretraining" if config.pretraining is not None and "pretraining" not in record else "optimizer"
+    key = "pretrain" if config.pretrain is not None and "pretraining" not in record else "optimizer"
     part = getattr(config, key)
     usual = type(part).model_fields["lr"].default
     ideas = [f"a smaller learning rate ({key}.lr={min(part.lr / 10, usual):g})"]

@@ -10,7 +10,7 @@ from pydantic import Field
 from nnexp.components.base import Component, Count, Decay, Positive
 
 
-class Pretraining(Component, family="pretraining"):
+class Pretraining(Component, family="pretrain"):
     """A model of the inputs of a hidden layer that gives the layer its parameters; then comes the next layer.
 
     The inputs of a layer are what the layers below, already pre-trained, make of the training split in evaluation.

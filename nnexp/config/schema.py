@@ -114,7 +114,7 @@ class ExperimentConfig(Settings):
     optimizer: Annotated[Minimizer, MEMBER] = Field(Adam(), description="how the parameters follow the gradient")
     batch: Annotated[Batching, MEMBER] = Field(MiniBatch(), description="examples an update, and their order")
     initialization: Annotated[Initializer, MEMBER] = Field(HeNormal(), description="parameters before the first step")
-    pretraining: Annotated[Pretraining, MEMBER] | None = Field(
+    pretrain: Annotated[Pretraining, MEMBER] | None = Field(
         None, description="what the hidden layers learn from the inputs alone before training; null: nothing"
     )
     schedule: Annotated[Schedule, MEMBER] = Field(ConstantSchedule(), description="how the learning rate changes")

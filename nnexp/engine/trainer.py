@@ -267,37 +267,37 @@ class Experiment:
             )
 
     def _misfits_of_pretraining(self) -> Iterator[Misfit]:
-        config, data, pretraining = self.config, self.data.train, self.config.pretraining
+        config, data, pretraining = self.config, self.data.train, self.config.pretrain
         if pretraining is None:
             return
         if not config.architecture.widths():
             what = f"architecture: {config.architecture.label()} has no hidden layer to pre-train"
-            yield Misfit("pretraining", f"{what}; leave pretraining out, or use mlp")
+            yield Misfit("pretrain", f"{what}; leave pretrain out, or use mlp")
             return
         if pretraining.batch > len(data):
             yield Misfit(
-                "pretraining.batch",
+                "pretrain.batch",
                 f"a batch of {pretraining.batch} is more than the {len(data)} training examples; use fewer",
             )
         norm = config.normalization if isinstance(config.normalization, StandardizingNormalization) else None
         if pretraining.batch == 1 and norm is not None and norm.over == "batch":
-            yield Misfit("pretraining.batch", "batch normalization needs batches of at least 2 examples")
+            yield Misfit("pretrain.batch", "batch normalization needs batches of at least 2 examples")
         if self.streams:
-            yield Misfit("pretraining", "with batch.stream no example is seen in advance; leave one of them out")
+            yield Misfit("pretrain", "with batch.stream no example is seen in advance; leave one of them out")
         if not isinstance(pretraining, Rbm):
             return
         others = [one.label() for one in self.activations if not isinstance(one, Sigmoid)]
         if others:
-            yield Misfit("pretraining", f"rbm is for activation: sigmoid, found {others[0]}; use that, or autoencoder")
+            yield Misfit("pretrain", f"rbm is for activation: sigmoid, found {others[0]}; use that, or autoencoder")
         if norm is not None:
             yield Misfit(
-                "pretraining", f"rbm has no place for normalization: {norm.label()}; leave it out, or use autoencoder"
+                "pretrain", f"rbm has no place for normalization: {norm.label()}; leave it out, or use autoencoder"
             )
         if config.architecture.shortcut is not None:
-            yield Misfit("pretraining", "rbm layers cannot have shortcuts between them; use autoencoder")
+            yield Misfit("pretrain", "rbm layers cannot have shortcuts between them; use autoencoder")
         if pretraining.visible == "bernoulli" and (data.x.min() < 0 or data.x.max() > 1):
             yield Misfit(
-                "pretraining.visible",
+                "pretrain.visible",
                 f"bernoulli units want inputs in [0, 1], found {data.x.min():.3g} to {data.x.max():.3g}; use gaussian, "
                 "or dataset.preprocessing: minmax",
             )
@@ -373,8 +373,8 @@ class Experiment:
         x, t = np.zeros((2, 1), dtype), self.encoded(self.data.train.t[:2])
         learner.step(x, t, 0.0)
         learner.outputs(x)
-        if config.pretraining is not None:
-            once = config.pretraining.model_copy(update={"epochs": 1, "batch": 2})
+        if config.pretrain is not None:
+            once = config.pretrain.model_copy(update={"epochs": 1, "batch": 2})
             for _ in Pretrainer(once, net, config.initialization, x, 0).run():
                 pass
 
@@ -482,11 +482,11 @@ class Trainer:
     def _pretrain(self) -> Iterator[Tick]:
         """Pre-train the hidden layers, where the configuration says so. Its seconds are training seconds."""
         config = self.config
-        if config.pretraining is None:
+        if config.pretrain is None:
             return
         tick = perf_counter()
         x = self.experiment.data.train.x
-        layers = Pretrainer(config.pretraining, self.network, config.initialization, x, config.seed)
+        layers = Pretrainer(config.pretrain, self.network, config.initialization, x, config.seed)
         for _ in layers.run():
             now = perf_counter()
             if now - tick > TICK:
@@ -730,7 +730,7 @@ class Trainer:
         for name, array in self._arrays().items():
             if array.shape != state[name].shape:
                 raise ValueError(f"{name} has {state[name].shape} values, not {array.shape}")
-        if self.config.pretraining is not None and not numbers["pretrained"]:
+        if self.config.pretrain is not None and not numbers["pretrained"]:
             return
         for name, array in self._arrays().items():
             array[:] = state[name]

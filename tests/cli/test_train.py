@@ -277,18 +277,18 @@ def test_divergence(tmp_path: Path, changes: dict[str, Any], ideas: list[str]) -
 
 
 def test_a_diverged_pretraining_is_told(tmp_path: Path) -> None:
-    config_file(tmp_path, pretraining={"name": "autoencoder", "batch": 8, "lr": 1e30})
+    config_file(tmp_path, pretrain={"name": "autoencoder", "batch": 8, "lr": 1e30})
     outcome = nnexp("train", "small.yaml", cwd=tmp_path)
     assert outcome.code == 1
     assert "diverged: the reconstruction error of hidden1 became" in outcome.err
-    assert "try a smaller learning rate (pretraining.lr=0.01)" in outcome.err
+    assert "try a smaller learning rate (pretrain.lr=0.01)" in outcome.err
     shown = nnexp("show", cwd=tmp_path)
     assert shown.code == 0
     assert "in pre-training)" in shown.out
 
 
 def test_a_pretrained_run_shows_its_reconstructions(tmp_path: Path) -> None:
-    config_file(tmp_path, pretraining={"name": "autoencoder", "batch": 8, "epochs": 2})
+    config_file(tmp_path, pretrain={"name": "autoencoder", "batch": 8, "epochs": 2})
     outcome = nnexp("train", "small.yaml", "--format", "json", cwd=tmp_path)
     assert outcome.code == 0
     assert [found["layer"] for found in outcome.json["pretraining"]] == ["hidden1", "hidden2"]

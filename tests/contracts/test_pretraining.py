@@ -32,7 +32,7 @@ def quick(one: Pretraining, **changes: Any) -> dict[str, Any]:
     scaled = "minmax" if getattr(one, "visible", None) == "bernoulli" else "standardize"
     shortened = one.model_copy(update={"batch": 8, "epochs": min(one.epochs, 5)})
     dataset = {"name": "moons", "n": 60, "preprocessing": scaled}
-    return {"dataset": dataset, "activation": "sigmoid", "pretraining": shortened.model_dump(), "stop": 1, **changes}
+    return {"dataset": dataset, "activation": "sigmoid", "pretrain": shortened.model_dump(), "stop": 1, **changes}
 
 
 def begun(one: Trainer) -> Trainer:
@@ -69,7 +69,7 @@ def test_no_other_stream_is_moved(pretraining: Pretraining, monkeypatch: pytest.
     stream = module.stream
     monkeypatch.setattr(module, "stream", lambda seed, purpose, *index: asked.append(purpose) or stream(seed, purpose))
     fields = quick(pretraining, regularization="dropout", batch={"name": "mini", "size": 8, "shuffle": "sklearn"})
-    one, plain = begun(trainer(**fields)), begun(trainer(**{**fields, "pretraining": None}))
+    one, plain = begun(trainer(**fields)), begun(trainer(**{**fields, "pretrain": None}))
     assert set(asked) == {"pretrain"} <= set(PURPOSES)
     assert one.noise_rng.bit_generator.state == plain.noise_rng.bit_generator.state
     for epoch in (1, 2):
@@ -105,8 +105,8 @@ def test_every_layer_is_reconstructed_better(pretraining: Pretraining) -> None:
 def test_one_precision(pretraining: Pretraining, precision: str) -> None:
     one = begun(trainer(**quick(pretraining), precision=precision))
     config = one.config
-    assert config.pretraining is not None
-    layers = Pretrainer(config.pretraining, one.network, config.initialization, one.experiment.data.train.x, 0)
+    assert config.pretrain is not None
+    layers = Pretrainer(config.pretrain, one.network, config.initialization, one.experiment.data.train.x, 0)
     model = layers._model(0, one.network.layers[0], np.random.default_rng(0))
     model.step(layers.x[:8])
     assert model.reconstruct(layers.x).dtype == one.network.θ.dtype == np.dtype(precision)
@@ -117,8 +117,8 @@ def test_layer_after_layer(cls: type[Pretraining]) -> None:
     # The second layer learns from what the first makes once it is pre-trained.
     one = trainer(**quick(cls(), precision="float64"))
     net, config, x = one.network, one.config, one.experiment.data.train.x
-    assert config.pretraining is not None
-    layers = Pretrainer(config.pretraining, net, config.initialization, x, config.seed)
+    assert config.pretrain is not None
+    layers = Pretrainer(config.pretrain, net, config.initialization, x, config.seed)
     start, first = net.θ.copy(), None
     for _ in layers.run():
         if first is None and layers.errors:
@@ -147,7 +147,7 @@ def test_each_epoch_shows_every_example_once(model: type[AutoencoderModel | RbmM
 
     monkeypatch.setattr(model, "step", and_note)
     name = "autoencoder" if model is AutoencoderModel else "rbm"
-    fields = {"activation": "sigmoid", "pretraining": {"name": name, "epochs": 2, "batch": 9}, "precision": "float64"}
+    fields = {"activation": "sigmoid", "pretrain": {"name": name, "epochs": 2, "batch": 9}, "precision": "float64"}
     orders = []
     for seed in (0, 1):
         shown.clear()
@@ -186,7 +186,7 @@ def test_its_seconds_are_training_seconds(monkeypatch: pytest.MonkeyPatch) -> No
         now = iter(range(100_000))
         monkeypatch.setattr("nnexp.engine.trainer.TICK", tick)
         monkeypatch.setattr("nnexp.engine.trainer.perf_counter", lambda now=now: float(next(now)))
-        one = begun(trainer(pretraining={"name": "autoencoder", "epochs": 2, "batch": 8}))
+        one = begun(trainer(pretrain={"name": "autoencoder", "epochs": 2, "batch": 8}))
         assert one.seconds == 17
 
 
@@ -206,7 +206,7 @@ def test_every_option_does_something(pretraining: Pretraining) -> None:
     dataset = {"name": "moons", "n": 60, "preprocessing": "minmax"}
     fields = quick(pretraining, dataset=dataset, precision="float64")
     plain = begun(trainer(**fields)).network.θ
-    given = type(pretraining).model_validate(fields["pretraining"])
+    given = type(pretraining).model_validate(fields["pretrain"])
     for key, field in type(pretraining).model_fields.items():
         others = (*get_args(field.annotation), *_other_numbers(getattr(given, key)))
         for value in others if key != "name" else ():
@@ -215,7 +215,7 @@ def test_every_option_does_something(pretraining: Pretraining) -> None:
             except ValidationError:
                 continue
             if other != given:
-                found = begun(trainer(**fields | {"pretraining": other.model_dump()})).network.θ
+                found = begun(trainer(**fields | {"pretrain": other.model_dump()})).network.θ
                 assert not np.array_equal(found, plain), key
                 break
         else:
@@ -227,7 +227,7 @@ def test_from_any_initialization(initializer: Initializer) -> None:
     # Also those that draw from another generator, of which nothing is taken.
     for cls in members(Pretraining).values():
         fields = quick(cls(), initialization=initializer.model_dump(), batch={"name": "mini", "shuffle": "sklearn"})
-        one, plain = begun(trainer(**fields)), begun(trainer(**fields | {"pretraining": None}))
+        one, plain = begun(trainer(**fields)), begun(trainer(**fields | {"pretrain": None}))
         assert np.isfinite(one.network.θ).all()
         assert len(one.pretrained) == 2
         np.testing.assert_array_equal(one.batches.order(1), plain.batches.order(1))
@@ -256,7 +256,7 @@ def _same_hidden_layer(normalization: Normalization, f: Any, residual: int | Non
         activation=f if isinstance(f, str) else f.model_dump(),
         normalization=normalization.model_dump(),
         regularization=({"name": "dropout", "rate": 0.5}, "l2"),
-        pretraining={"name": "autoencoder", "batch": 8, "epochs": 2},
+        pretrain={"name": "autoencoder", "batch": 8, "epochs": 2},
         precision="float64",
     )
     net, x = one.network, one.experiment.data.train.x

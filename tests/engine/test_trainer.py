@@ -177,11 +177,11 @@ def test_resumes_to_the_same_divergence(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 PRETRAINED: dict[str, dict[str, Any]] = {
-    "autoencoder": {**EVERYTHING, "pretraining": {"name": "autoencoder", "noise": 0.2, "epochs": 2, "batch": 8}},
+    "autoencoder": {**EVERYTHING, "pretrain": {"name": "autoencoder", "noise": 0.2, "epochs": 2, "batch": 8}},
     "rbm": {
         "activation": "sigmoid",
         "normalization": "weight",
-        "pretraining": {"name": "rbm", "k": 2, "epochs": 2, "batch": 8},
+        "pretrain": {"name": "rbm", "k": 2, "epochs": 2, "batch": 8},
     },
 }
 
