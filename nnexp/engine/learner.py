@@ -174,6 +174,8 @@ class Descent(ABC):
         self.steps = steps_of(optimizer, parameters.θ, parameters.g)
         self.slots = self.steps.slots
         self._penalties = [self._penalty(p, parameters) for p in penalties if p.strength > 0]
+        self._limits: list[tuple[Callable[[np.ndarray], None], np.ndarray]] = []
+        """What the parameters are brought back to after each update: a constraint's limit, and the weights it is on."""
 
     @staticmethod
     def _penalty(
@@ -214,6 +216,8 @@ class Descent(ABC):
             self.told = self.penalty(len(x))
         self.t += 1
         self.steps.move(self, value, x, t, lr, self.t)
+        for limit, W in self._limits:
+            limit(W)
         return value
 
 
@@ -239,12 +243,6 @@ class Learner(Descent):
         """All penalties: of the present weights, and of the activations that the last batch of `rows` examples left."""
         stages = self.network.over(rows, training=True).stages
         return super().penalty(rows) + sum(stage.value() for stage in stages if isinstance(stage, ActivityStage))
-
-    def step(self, x: np.ndarray, t: Targets, lr: float) -> float:
-        value = super().step(x, t, lr)
-        for limit, W in self._limits:
-            limit(W)
-        return value
 
     def loss_over(self, rows: int) -> LossStage:
         """The loss for batches of `rows` examples."""
