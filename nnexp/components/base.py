@@ -62,7 +62,7 @@ def one_thread() -> AbstractContextManager[Any]:
 class Settings(BaseModel):
     """Frozen, strict YAML fields: unknown keys, strings for numbers and NaN are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Component(Settings):
