@@ -19,7 +19,7 @@ from nnexp import __version__
 from nnexp.components.base import AS_LIST, Component, families, members
 from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
 from nnexp.config.plugins import digest, load_plugins
-from nnexp.config.problems import SWEEP_KEYS, component_fields, problems_of, report
+from nnexp.config.problems import SWEEP_KEYS, problems_of, report
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
 from nnexp.errors import InputError, Misfit, Problem
@@ -118,20 +118,6 @@ def list_keys() -> frozenset[str]:
             for cls in members(annotation).values():
                 found |= {f"{key}.{name}" for name, inner in cls.model_fields.items() if AS_LIST in inner.metadata}
     return frozenset(found)
-
-
-def key_of(family: type[Component]) -> str | None:
-    """The dotted key where a configuration names members of a family; None for a family that is computed, not chosen.
-
-    >>> key_of(families()["condition"])
-    'dataset.conditions'
-    """
-    for key, outer in component_fields(ExperimentConfig):
-        branches = (outer, *outer.__subclasses__())
-        inside = {inner: f"{key}.{name}" for branch in branches for name, inner in component_fields(branch)}
-        if outer is family or family in inside:
-            return inside.get(family, key)
-    return None
 
 
 def validate(draft: Draft, name: str) -> Loaded:

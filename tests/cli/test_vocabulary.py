@@ -15,9 +15,10 @@ import pytest
 
 from nnexp.components.base import Component, Documentation, families, members
 from nnexp.config.draft import Draft
-from nnexp.config.load import filled, key_of, load, load_data
+from nnexp.config.load import filled, load, load_data
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import Tree, parse
+from nnexp.report.vocabulary import place
 from tests.command import Outcome, nnexp
 from tests.json_schema import fits
 from tests.small import EVERYTHING, RUN, config_file
@@ -239,8 +240,10 @@ def test_schema_knows_each_member(schema: dict[str, Any], family: str, name: str
     if family == "metric" or any(field.is_required() for field in cls.model_fields.values()):
         return
     for value in (name, {"name": name}, cls.model_validate({}).model_dump(mode="json")):
-        outer, _, inner = (key_of(FAMILIES[family]) or "").partition(".")
-        member = {outer: {**RUN[outer], inner: [value]}} if inner else {outer: value}
+        where = place(FAMILIES[family])
+        assert where is not None
+        outer, *inner = where.keys
+        member = {outer: {**RUN[outer], inner[0]: [value]}} if inner else {outer: value}
         assert fits(plain({"dataset": "digits", **member}), schema)
     assert not fits({"dataset": "digits", family: {"name": name, "no_such_field": 1}}, schema)
 

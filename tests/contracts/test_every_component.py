@@ -12,10 +12,11 @@ import pytest
 from pydantic import ValidationError
 
 from nnexp.components.base import Component, Documentation, families, members, spellings
-from nnexp.config.load import filled, key_of, load_data, to_yaml
+from nnexp.config.load import filled, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import parse
 from nnexp.errors import InputError
+from nnexp.report.vocabulary import place
 from tests.variants import described, variants
 
 FAMILIES = families()
@@ -31,21 +32,23 @@ def needed(cls: type[Component]) -> dict[str, Any]:
 
 def placed(family: type[Component], value: Any) -> dict[str, Any]:
     """A configuration that has `value` where components of the family stand."""
-    key = key_of(family)
-    assert key is not None
-    _, _, inner = key.partition(".")
-    return {"dataset": {"name": "iris", inner: value}} if inner else {"dataset": "iris", key: value}
+    where = place(family)
+    assert where is not None
+    key, *inner = where.keys
+    return {"dataset": {"name": "iris", inner[0]: value}} if inner else {"dataset": "iris", key: value}
 
 
 def found(family: type[Component], config: ExperimentConfig) -> Component:
     """The component at that place, out of its list where it stands in one."""
-    value = attrgetter(key_of(family) or "")(config)
+    where = place(family)
+    assert where is not None
+    value = attrgetter(".".join(where.keys))(config)
     return value[0] if isinstance(value, tuple) else value
 
 
 def takes_a_place(cls: type[Component]) -> bool:
     """Whether a configuration has a key for the family. Metrics are computed, not chosen."""
-    return key_of(FAMILIES[cls.family]) is not None
+    return place(FAMILIES[cls.family]) is not None
 
 
 # -- documentation ---------------------------------------------------------------------------------
