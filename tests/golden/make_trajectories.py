@@ -2,7 +2,7 @@
 
 Run by hand, never by the tests, in an environment of its own (nnexp is not imported):
 
-    pip install "torch==2.13.0+cpu" numpy keras==3.15.1 jax --extra-index-url https://download.pytorch.org/whl/cpu
+    pip install torch==2.13.0 numpy keras==3.15.1 jax      # torch in its CPU build, 2.13.0+cpu
     KERAS_BACKEND=jax JAX_ENABLE_X64=1 python tests/golden/make_trajectories.py
 
 Each case has a `component`, as a configuration would write it, and a `torch` text: the very expression
