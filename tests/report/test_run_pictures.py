@@ -78,3 +78,44 @@ def test_what_cannot_be_drawn_is_said(tmp_path: Path) -> None:
         pictures.learning_curves(many[:1])
     (many[0].path / "metrics.csv").write_text("epoch,validation_loss\n0,1.0\n1,0.01\n")
     assert pictures.learning_curves(many[:1]).words == f"loss over the epochs of {many[0].id}"
+
+
+def on_surfaces(folder: Path, **texts: str) -> list[pictures.Run]:
+    """Short runs, one for each configuration."""
+    shelf = folder / "runs"
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text + "\nstop: 30\n")
+        assert nnexp("train", f"{name}.yaml", "--quiet", cwd=folder).code in (0, 1)
+    return sorted((read(one) for one in shelf.iterdir() if (one / "run.json").is_file()), key=lambda run: run.name)
+
+
+def test_runs_on_a_surface_show_their_paths(tmp_path: Path) -> None:
+    runs = on_surfaces(
+        tmp_path,
+        a="dataset: {name: rosenbrock, start: [-1.5, 2]}\noptimizer: {name: adam, lr: 0.1}",
+        b="dataset: {name: rosenbrock, start: [-1, -1]}\noptimizer: {name: sgd, lr: 0.1}",  # diverges
+        c="dataset: beale\noptimizer: adam",
+        d="dataset: {name: quadratic, dimension: 3}\noptimizer: adam",
+    )
+    both = runs[:2]
+    drawn = pictures.learning_curves(both)
+    assert drawn.words == f"loss and path over the epochs of {both[0].id}, {both[1].id}"
+    assert "θ₁" in texts(drawn.content)
+    assert "θ₁" not in texts(pictures.learning_curves(both, metric="distance").content)
+    ground = pictures.ground_of(both)
+    assert ground is not None
+    assert pictures.ground_of(runs[1:3]) is None  # two surfaces
+    assert pictures.ground_of(runs[3:]) is None  # three coordinates
+    with style.styled():
+        _, axes, _ = style.blank_pair()
+        logs = [run.metrics() for run in both]
+        pictures._draw_paths(axes, ground, logs)
+        minima, way, start, *_ = axes.lines
+        assert np.array_equal(way.get_xydata()[0], [-1.5, 2])
+        assert np.array_equal(way.get_xydata()[:, 0], logs[0]["theta1"])
+        assert np.array_equal(start.get_xydata(), [[-1.5, 2]])
+        assert np.array_equal(minima.get_xydata(), [[1, 1]])
+        assert max(map(abs, (*axes.get_xlim(), *axes.get_ylim()))) < 2 * pictures.FAR
+        for points in (way.get_xydata(), minima.get_xydata()):
+            assert (points[:, 0] >= axes.get_xlim()[0]).all()
+            assert (points[:, 0] <= axes.get_xlim()[1]).all()

@@ -108,19 +108,23 @@ def surface(axes: Axes, one: Any) -> str:
     known = np.concatenate([points for _, points, *_ in marks if len(points)])
     low, high = known.min(axis=0), known.max(axis=0)
     reach = np.maximum((high - low) / 2, max(0.35 * float(np.max(high - low)), 0.5)) * 1.5
-    side = [np.linspace(m - r, m + r, 51) for m, r in zip((low + high) / 2, reach, strict=True)]
-    height = np.asarray(one.value(np.stack(np.meshgrid(*side))))
-    _contours(axes, side, height)
+    terrain(axes, one, (low + high) / 2 - reach, (low + high) / 2 + reach)
     for label, points, marker, colour, size in marks:
         if len(points):
             axes.plot(*points.T, marker, color=colour, markersize=size, markeredgewidth=0, label=label)
-    axes.grid(False)
-    axes.set_xlim(side[0][0], side[0][-1])
-    axes.set_ylim(side[1][0], side[1][-1])
-    axes.set_xlabel("θ₁")
-    axes.set_ylabel("θ₂")
     legend_above(axes)
     return "contour lines, with the start, the known minima and the known saddles"
+
+
+def terrain(axes: Axes, one: Any, low: np.ndarray, high: np.ndarray) -> None:
+    """The contour lines of a function of two coordinates between two corners, each of shape (2,)."""
+    side = [np.linspace(a, b, 51) for a, b in zip(low, high, strict=True)]
+    _contours(axes, side, np.asarray(one.value(np.stack(np.meshgrid(*side)))))
+    axes.grid(False)
+    axes.set_xlim(low[0], high[0])
+    axes.set_ylim(low[1], high[1])
+    axes.set_xlabel("θ₁")
+    axes.set_ylabel("θ₂")
 
 
 def _contours(axes: Axes, side: list[np.ndarray], height: np.ndarray) -> None:
