@@ -192,6 +192,8 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
     data = trainer.experiment.data
     for number, fitted in enumerate(data.fitted):
         arrays |= {f"preprocessing{number}.{name}": array for name, array in fitted.arrays().items()}
+    if data.classes is not None:
+        arrays["classes"] = np.array(data.classes)
     if data.features:  # a surface has no target
         arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
     return arrays

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import ceil, sqrt
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from zipfile import BadZipFile, is_zipfile
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
 from nnexp.components.base import Component, Decay, NonNegative, Positive
+from nnexp.errors import Misfit
 
 TRUNCATED_STD = 0.87962566103423978
 """The standard deviation of N(0, 1) within ±2."""
@@ -46,6 +49,10 @@ class Initializer(Component, family="initialization"):
     @abstractmethod
     def spread(self, fan_in: int, fan_out: int) -> float:
         """The standard deviation of such a matrix's weights."""
+
+    def saved(self) -> dict[str, np.ndarray] | None:
+        """The arrays of a model to go on from, by name; None where the parameters are drawn. Raises Misfit."""
+        return None
 
     def draw_bias(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
         """A layer's biases, shape (fan_out,), float64."""
@@ -435,6 +442,45 @@ class Constant(Initializer):
 
     def spread(self, fan_in: int, fan_out: int) -> float:
         return 0.0
+
+
+class SavedModel(Initializer):
+    """The parameters that another run ended with: to learn on from there, with new data or another optimizer.
+
+        θ = θ of the run,   running statistics alike
+
+    The inputs are prepared as they were for that model: with what its preprocessing had learned, and its target's
+    scale. Architecture, normalization, preprocessing and classes must be the same. The optimizer begins anew.
+
+    Source: none; the model.npz of a run's folder (docs/guide.md says what is in it).
+
+        >>> SavedModel(path="runs/online-s0-3f2a91").draw(np.random.default_rng(), 1, 2).tolist()
+        [[0.0, 0.0]]
+    """
+
+    name: Literal["model"] = "model"
+    path: str = Field(description="a run's folder, or its model.npz; relative to the configuration that names it")
+    input_paths: ClassVar = ("path",)
+
+    def draw(self, rng: np.random.Generator, fan_in: int, fan_out: int) -> np.ndarray:
+        return np.zeros((fan_in, fan_out))
+
+    def spread(self, fan_in: int, fan_out: int) -> float:
+        return 0.0
+
+    def saved(self) -> dict[str, np.ndarray]:
+        given = Path(self.path)
+        path = given / "model.npz" if given.is_dir() else given
+        if not path.is_file():
+            why = "; only a finished run has one" if given.is_dir() else ""
+            raise Misfit("initialization.path", f"the file {path} does not exist{why}")
+        if not is_zipfile(path):
+            raise Misfit("initialization.path", f"{path} is not a model.npz")
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, BadZipFile) as error:
+            raise Misfit("initialization.path", f"{path} cannot be read: {error}") from None
 
 
 class Zeros(Initializer):

@@ -19,7 +19,7 @@ from nnexp import __version__
 from nnexp.components.base import AS_LIST, Component, families, members
 from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
 from nnexp.config.plugins import digest, load_plugins
-from nnexp.config.problems import SWEEP_KEYS, problems_of, report
+from nnexp.config.problems import SWEEP_KEYS, component_fields, problems_of, report
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
 from nnexp.errors import InputError, Misfit, Problem
@@ -172,15 +172,14 @@ def _beside(place: Place | None, value: str) -> Path:
 
 def _resolve_paths(draft: Draft) -> None:
     """Make the paths of input files absolute: relative to the file they were written in, or to the working folder."""
-    dataset = draft.data.get("dataset")
-    if not isinstance(dataset, dict):
-        return
-    member = members(families()["dataset"]).get(str(dataset.get("name")))
-    for key in member.input_paths if member else ():
-        value = dataset.get(key)
-        if not isinstance(value, str):
+    for outer, family in component_fields(ExperimentConfig):
+        given = draft.data.get(outer)
+        if not isinstance(given, dict):
             continue
-        dataset[key] = str(_beside(draft.place(("dataset", key)), value))
+        member = members(family).get(str(given.get("name")))
+        for key in member.input_paths if member else ():
+            if isinstance(given.get(key), str):
+                given[key] = str(_beside(draft.place((outer, key)), given[key]))
 
 
 def slug(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -66,10 +66,13 @@ class Data:
         return getattr(self, name)
 
 
-def prepare(dataset: Dataset, seed: int, precision: str, keep_raw: bool = False) -> Data:
+def prepare(
+    dataset: Dataset, seed: int, precision: str, keep_raw: bool = False, saved: Mapping[str, np.ndarray] | None = None
+) -> Data:
     """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
 
-    With `keep_raw` the training inputs in front of the preprocessing are kept, too. Raises Misfit or InputError.
+    With `keep_raw` the training inputs in front of the preprocessing are kept, too. With the arrays of a `saved` model
+    the inputs are prepared as they were for it. Raises Misfit or InputError.
     """
     table = dataset.load(stream(seed, "data"))
     parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
@@ -80,11 +83,14 @@ def prepare(dataset: Dataset, seed: int, precision: str, keep_raw: bool = False)
         xs[0], ts[0], note = condition.apply(xs[0], ts[0], classes, rng)
         notes.append(note)
     raw = xs[0] if keep_raw else None
-    fitted, features = [], table.features
+    fitted: list[Fitted] = []
+    features = table.features
     for step in dataset.preprocessing:
         if not step.takes_missing:
             _refuse_missing(xs, features)
         one = step.fit(xs[0], features)
+        if saved is not None:
+            one = _as_saved(one, saved, len(fitted))
         fitted.append(one)
         features = one.names(features)
         xs = [one(x) for x in xs]
@@ -93,7 +99,11 @@ def prepare(dataset: Dataset, seed: int, precision: str, keep_raw: bool = False)
     if table.classes is None and getattr(dataset, "scale_target", False):
         shift = float(ts[0].mean())
         scale = float(ts[0].std()) or 1.0
+    if saved is not None:
+        _check_saved(saved, len(fitted), table.classes)
+        shift, scale = float(saved["target.shift"]), float(saved["target.scale"])
     told = [table.x, table.t] if table.test is None else [table.x, table.t, table.test]
+    told += [] if saved is None else [array for _, array in sorted(saved.items())]
     digest = hashlib.sha256(b"".join(array.tobytes() for array in told)).hexdigest()[:16]
     dtype = np.dtype(precision)
     with np.errstate(over="ignore"):
@@ -103,6 +113,28 @@ def prepare(dataset: Dataset, seed: int, precision: str, keep_raw: bool = False)
     train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
     told_of = (features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
     return Data(train, validation, tested, *told_of, raw)
+
+
+def _as_saved(one: Fitted, saved: Mapping[str, np.ndarray], number: int) -> Fitted:
+    """What the same step had learned for a saved model. Raises Misfit where its preprocessing was another."""
+    prefix, here = f"preprocessing{number}.", one.arrays()
+    there = {name.removeprefix(prefix): array for name, array in saved.items() if name.startswith(prefix)}
+    if here.keys() != there.keys() or any(here[name].shape != array.shape for name, array in there.items()):
+        raise Misfit(
+            "dataset.preprocessing",
+            f"step {number + 1} is not that of the model in initialization.path, or its features are others",
+        )
+    return type(one)(**there)
+
+
+def _check_saved(saved: Mapping[str, np.ndarray], steps: int, classes: tuple[str, ...] | None) -> None:
+    """Raises Misfit where a saved model had more preprocessing, or other classes."""
+    if any(name.startswith(f"preprocessing{steps}.") for name in saved):
+        raise Misfit("dataset.preprocessing", "the model in initialization.path was trained with more steps")
+    theirs = tuple(saved["classes"].tolist()) if "classes" in saved else None
+    if theirs != classes:
+        told = [", ".join(names) if names else "a real target" for names in (theirs, classes)]
+        raise Misfit("initialization.path", f"the model was trained for {told[0]}, and this data set has {told[1]}")
 
 
 def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ is x W + b.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -170,14 +170,19 @@ class Network:
         return not any(isinstance(norm, BatchNormalization) and norm.evaluate == "batch" for norm in norms)
 
     def initialize(
-        self, initializer: Initializer, seed: int, x: np.ndarray, legacy: np.random.RandomState | None = None
+        self,
+        initializer: Initializer,
+        seed: int,
+        x: np.ndarray,
+        legacy: np.random.RandomState | None = None,
+        saved: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Draw all weights and biases from the seed's `init` stream, layer by layer.
 
         γ is 1, β 0, the gain of weight normalization such that the weights stay as they are drawn.
 
         x are training examples (B, I), for initializers that look at them; `legacy` is drawn from instead by
-        initializers that say so.
+        initializers that say so. The arrays of a `saved` model take the place of what is drawn.
         """
         rng: Any = legacy if initializer.legacy and legacy is not None else stream(seed, "init")
         for layer in self.layers:
@@ -191,10 +196,17 @@ class Network:
             if isinstance(f, ElementwiseActivation) and f.learned is not None:
                 self.value[f"{layer.name}.activation"][:] = f.coefficients()[0]
             self.take_length(layer)
+        if saved is not None:
+            for name, array in self.kept().items():
+                array[:] = saved[name]
         if initializer.output_bias is not None:
             self.value["output.bias"][:] = initializer.output_bias
         if initializer.to_unit_variance:
             self._to_unit_variance(x)
+
+    def kept(self) -> dict[str, np.ndarray]:
+        """What a saved model holds of the network, by name: parameters and running statistics."""
+        return {**self.value, **{f"running.{name}": array for name, array in self.running.items()}}
 
     def take_length(self, layer: Layer) -> None:
         """Make the gain of weight normalization, where there is one, the length of the weights."""

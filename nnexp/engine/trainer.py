@@ -39,6 +39,8 @@ LOOKS = 10
 OF_AN_EPOCH = ("batch_", "prequential_")
 """How columns begin that are gathered over an epoch."""
 
+OF_DATA = ("preprocessing", "target", "classes")
+"""What the names of arrays in model.npz begin with that are not the network's."""
 INIT_EXAMPLES = 512
 """Training examples that an initializer may look at."""
 
@@ -100,7 +102,7 @@ class Experiment:
         """The data of a configuration. Raises Misfit or InputError."""
         assert isinstance(config.dataset, Dataset)
         keep_raw = any(isinstance(one, ImageAugmentation) for one in config.augmentation)
-        return prepare(config.dataset, config.seed, config.precision, keep_raw)
+        return prepare(config.dataset, config.seed, config.precision, keep_raw, config.initialization.saved())
 
     @property
     def activations(self) -> tuple[Activation, ...]:
@@ -168,7 +170,8 @@ class Experiment:
         except Misfit as misfit:
             yield misfit
         norm = config.normalization
-        yield from self._misfits_of_layers()
+        before = list(self._misfits_of_layers())
+        yield from before or self._misfits_of_a_saved_model()
         yield from self._misfits_of_augmentations()
         yield from self._misfits_of_pretraining()
         if rows and isinstance(norm, StandardizingNormalization) and norm.over == "batch":
@@ -301,6 +304,24 @@ class Experiment:
                 f"bernoulli units want inputs in [0, 1], found {data.x.min():.3g} to {data.x.max():.3g}; use gaussian, "
                 "or dataset.preprocessing: minmax",
             )
+
+    def _misfits_of_a_saved_model(self) -> Iterator[Misfit]:
+        saved = self.config.initialization.saved()
+        if saved is None:
+            return
+        try:
+            here = {name: array.shape for name, array in self.network(np.random.default_rng(0)).kept().items()}
+        except Misfit:  # of the loss, which is told already
+            return
+        there = {name: array.shape for name, array in saved.items() if not name.startswith(OF_DATA)}
+        for name in sorted(here.keys() | there.keys()):
+            if here.get(name) != there.get(name):
+                shapes = [" x ".join(map(str, found[name])) if name in found else "none" for found in (here, there)]
+                yield Misfit(
+                    "initialization.path",
+                    f"the model is of another network: {name} is {shapes[1]} there and {shapes[0]} here",
+                )
+                return
 
     def _unlogged(self, path: str, column: str, needed_by: str | None) -> Iterator[Misfit]:
         """What is wrong with a key `path` that names a column, where `needed_by` is the key that makes use of it."""
@@ -443,7 +464,8 @@ class Trainer:
         self.network = experiment.network(self.noise_rng)
         generator = legacy(config.seed) if experiment.draws_legacy else None
         some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
-        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator)
+        saved = config.initialization.saved()
+        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator, saved)
         self.learner = experiment.learner(self.network)
         targets = experiment.encoded(data.train.t)
         dtype = self.network.dtype

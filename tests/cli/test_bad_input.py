@@ -1014,6 +1014,25 @@ FILES = [
 
 LAYERS = [
     moons(
+        "no-model",
+        "initialization: {name: model, path: old}\n",
+        "c.yaml:2:37  initialization.path: the file /",
+        "/old does not exist",
+    ),
+    Case(
+        "no-archive-as-model",
+        {"c.yaml": MOONS + "initialization: {name: model, path: old.npz}\n", "old.npz": BINARY},
+        "train c.yaml",
+        ("c.yaml:2:37  initialization.path: ", "old.npz is not a model.npz"),
+    ),
+    Case(
+        "model-of-something-else",
+        {"c.yaml": MOONS + "initialization: {name: model, path: old.npz}\n", "old.npz": arrays(x=np.ones(3))},
+        "train c.yaml",
+        ("c.yaml:1:10  dataset.preprocessing: step 1 is not that of the model in initialization.path",),
+    ),
+    moons("model-of-nothing", "initialization: model\n", "initialization.path: missing; it is needed for"),
+    moons(
         "activations-too-many",
         "activation: [relu, tanh]\n",
         "c.yaml:2:13  activation: 2 activations for 1 hidden layer; give one for all of them, or a list with one for",
