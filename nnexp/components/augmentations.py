@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from math import isqrt
 from typing import Annotated, Literal
 
 import numpy as np
@@ -30,19 +29,21 @@ class InputAugmentation(Augmentation):
 class ImageAugmentation(Augmentation):
     """A change of images, before preprocessing: a pixel that is left free becomes 0."""
 
-    shape: Shape | None = Field(None, description="height and width of an image; null: a square")
+    shape: Shape | None = Field(None, description="height and width of an image; null: what the data set says")
 
-    def size(self, features: int) -> tuple[int, int]:
-        """Height H and width W of images with so many pixels. Raises Misfit where they do not fit."""
-        side = isqrt(features)
-        height, width = self.shape or (side, side)
+    def size(self, features: int, known: tuple[int, int] | None) -> tuple[int, int]:
+        """Height H and width W of images with so many pixels, where a data set's are `known` or the shape is given.
+
+        Raises Misfit where neither is so, or it does not fit.
+        """
+        shape = self.shape or known
+        where, set_it = f"augmentation.{self.label()}", "set shape: [height, width]"
+        if shape is None:
+            raise Misfit(where, f"the data set does not say that its {features} features are an image; {set_it}")
+        height, width = shape
         if height * width != features:
-            found = f"{height} x {width} pixels" if self.shape else "no square"
-            raise Misfit(
-                f"augmentation.{self.label()}",
-                f"the {features} features of an example are {found}; set shape: [height, width]",
-            )
-        return height, width
+            raise Misfit(where, f"{height} x {width} pixels are not the {features} features of an example; {set_it}")
+        return shape
 
     @abstractmethod
     def change(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:

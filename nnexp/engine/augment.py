@@ -27,10 +27,18 @@ Targets = np.ndarray | Mixed
 class Augmenter:
     """Changes batches of training examples: images as they were loaded, the rest as preprocessing left it."""
 
-    def __init__(self, chosen: Sequence[Augmentation], fitted: Sequence[Fitted], dtype: np.dtype, seed: int):
+    def __init__(
+        self,
+        chosen: Sequence[Augmentation],
+        fitted: Sequence[Fitted],
+        dtype: np.dtype,
+        seed: int,
+        known: tuple[int, int] | None = None,
+    ):
+        """`known` is the data set's own shape of images; changed inputs are prepared by the steps `fitted`."""
         self.images = [one for one in chosen if isinstance(one, ImageAugmentation)]
         self.others = [one for one in chosen if not isinstance(one, ImageAugmentation)]
-        self.fitted, self.dtype, self.seed = fitted, dtype, seed
+        self.fitted, self.dtype, self.seed, self.known = fitted, dtype, seed, known
 
     @property
     def takes_raw(self) -> bool:
@@ -42,7 +50,7 @@ class Augmenter:
         rng = stream(self.seed, "augment", epoch, position)
         targets: Targets = t
         for image in self.images:
-            x = image.change(x.reshape(len(x), *image.size(x.shape[1])), rng).reshape(len(x), -1)
+            x = image.change(x.reshape(len(x), *image.size(x.shape[1], self.known)), rng).reshape(len(x), -1)
         if self.images:
             for step in self.fitted:
                 x = step(x)

@@ -105,6 +105,11 @@ class Experiment:
         return prepare(config.dataset, config.seed, config.precision, keep_raw, config.initialization.saved())
 
     @property
+    def image(self) -> tuple[int, int] | None:
+        """Height and width of an example, where the data set says that it is an image."""
+        return self.config.dataset.image if isinstance(self.config.dataset, Dataset) else None
+
+    @property
     def activations(self) -> tuple[Activation, ...]:
         """The activation of all hidden layers, or those of each."""
         given = self.config.activation
@@ -258,7 +263,7 @@ class Experiment:
         for one in config.augmentation:
             if isinstance(one, ImageAugmentation) and raw is not None:
                 try:
-                    one.size(raw.shape[1])
+                    one.size(raw.shape[1], self.image)
                 except Misfit as misfit:
                     yield misfit
         if config.augmentation and config.optimizer.searches:
@@ -468,10 +473,10 @@ class Trainer:
         self.network.initialize(config.initialization, config.seed, data.train.x[some], generator, saved)
         self.learner = experiment.learner(self.network)
         targets = experiment.encoded(data.train.t)
-        dtype = self.network.dtype
-        self.augmenter = (
-            Augmenter(config.augmentation, data.fitted, dtype, config.seed) if config.augmentation else None
-        )
+        self.augmenter: Augmenter | None = None
+        if config.augmentation:
+            given = (config.augmentation, data.fitted, self.network.dtype, config.seed)
+            self.augmenter = Augmenter(*given, experiment.image)
         inputs = data.train.x if data.raw is None else data.raw
         self.batches = Batches(inputs, targets, config.batch, config.seed, generator)
         self.network.over(self.batches.rows, training=True)

@@ -1098,12 +1098,12 @@ LAYERS = [
     moons(
         "images-of-no-square",
         "augmentation: shift\n",
-        "c.yaml:2:15  augmentation.shift: the 2 features of an example are no square; set shape: [height, width]",
+        "c.yaml:2:15  augmentation.shift: the data set does not say that its 2 features are an image; set shape: [",
     ),
     moons(
         "images-of-another-shape",
         "augmentation: {name: flip, shape: [2, 2]}\n",
-        "augmentation.flip: the 2 features of an example are 2 x 2 pixels; set shape: [height, width]",
+        "augmentation.flip: 2 x 2 pixels are not the 2 features of an example; set shape: [height, width]",
     ),
     moons("augmentation-twice", "augmentation: [noise, noise]\n", "'noise' stands there twice"),
     moons("angle-too-large", "augmentation: {name: rotate, degrees: 270}\n", "degrees: must be <= 180, found 270"),

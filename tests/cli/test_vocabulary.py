@@ -143,8 +143,9 @@ def test_explain_by_another_spelling(name: str) -> None:
 
 @pytest.mark.parametrize("dataset", members(FAMILIES["dataset"]))
 def test_init_writes_what_check_accepts(tmp_path: Path, dataset: str) -> None:
-    if dataset == "parquet":
-        pytest.importorskip("pyarrow")
+    package = getattr(members(FAMILIES["dataset"])[dataset], "package", None)
+    if package is not None:
+        pytest.importorskip(package)
     result = nnexp("init", "mine.yaml", "--dataset", dataset, cwd=tmp_path)
     assert (result.code, result.out) == (0, "")
     assert "nnexp check mine.yaml" in result.err

@@ -18,13 +18,14 @@ from nnexp.components.augmentations import (
     Rotate,
     Shift,
 )
+from nnexp.components.datasets import Dataset
 from nnexp.components.losses import CrossEntropy
 from nnexp.engine.augment import Augmenter, Mixed
 from nnexp.engine.learner import Learner, loss_stage
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
 from tests.small import arrays, rows, trainer
-from tests.variants import each, variants
+from tests.variants import each, each_member, variants
 
 RUN: dict[str, Any] = {"dataset": "digits", "stop": 1, "architecture": {"name": "mlp", "hidden": (4,)}}
 IMAGES = np.random.default_rng(0).uniform(1, 2, (40, 6, 5))
@@ -190,15 +191,25 @@ def test_cutout_at_every_place(pixels: int) -> None:
     assert cut.mean() == pytest.approx(expected, rel=0.02)
 
 
-@pytest.mark.parametrize(("features", "shape", "size"), [(64, None, (8, 8)), (30, (6, 5), (6, 5))])
-def test_size_of_images(features: int, shape: tuple[int, int] | None, size: tuple[int, int]) -> None:
-    assert Shift(shape=shape).size(features) == size
+@pytest.mark.parametrize(
+    ("features", "shape", "known", "size"),
+    [(64, None, (8, 8), (8, 8)), (30, (6, 5), None, (6, 5)), (64, (16, 4), (8, 8), (16, 4))],
+)
+def test_size_of_images(features: int, shape: Any, known: Any, size: tuple[int, int]) -> None:
+    assert Shift(shape=shape).size(features, known) == size
 
 
-@pytest.mark.parametrize(("features", "shape"), [(30, None), (30, (5, 5))])
-def test_refuses_what_is_no_image(features: int, shape: tuple[int, int] | None) -> None:
+@pytest.mark.parametrize(("features", "shape", "known"), [(64, None, None), (30, (5, 5), None), (30, None, (8, 8))])
+def test_refuses_what_is_no_image(features: int, shape: Any, known: Any) -> None:
     with pytest.raises(Misfit, match=r"set shape: \[height, width\]"):
-        Shift(shape=shape).size(features)
+        Shift(shape=shape).size(features, known)
+
+
+@each_member("cls", Dataset)
+def test_a_data_set_of_images_has_as_many_features(cls: type[Dataset]) -> None:
+    if cls.image is not None:
+        table = cls().load(rng())
+        assert cls.image[0] * cls.image[1] == table.x.shape[1]
 
 
 # -- mixtures ------------------------------------------------------------------------------------------------------

@@ -37,6 +37,8 @@ class Table:
 class Dataset(TrainingGround):
     """Examples to learn from, and how they are split and prepared."""
 
+    image: ClassVar[tuple[int, int] | None] = None
+    """Height and width in pixels, where an example is an image, row by row."""
     package: ClassVar[str | None] = None
     """A package beyond nnexp's own that it needs, which an extra installs."""
 

