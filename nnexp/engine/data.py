@@ -190,6 +190,11 @@ def _shares(sizes: list[int], share: float) -> list[int]:
     return [min(count, size - 1) for count, size in zip(counts, sizes, strict=True)]
 
 
+def _cut(array: np.ndarray, rows: int) -> np.ndarray:
+    """An array (N, ...) as (K, rows, ...)."""
+    return array.reshape(-1, rows, *array.shape[1:])
+
+
 class Batches:
     """Cuts the training split into batches, in the order that the batch mode and the seed's `shuffle` stream say."""
 
@@ -249,18 +254,24 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""
+        for x, t in self.spans(epoch, start):
+            yield from zip(x, t, strict=True)
+
+    def spans(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The same, as many batches of one size at a time as are gathered at once: x (K, B, F) and t (K, B, ...)."""
         order = self.order(epoch)
         B, n = self.rows, min(self.steps * self.rows, len(self.x))
-        if order is None:
-            for first in range(start * B, n, B):
-                yield self.x[first : min(first + B, n)], self.t[first : min(first + B, n)]
-            return
         for window in range(start // self.window, -(-self.steps // self.window)):
-            first = window * self.window * B
-            index = order[first : min(first + self.window * B, n)]
-            size = len(index)
-            # mode="clip" lets take write straight into the buffer
-            x = np.take(self.x, index, axis=0, out=self.x_window[:size], mode="clip")
-            t = np.take(self.t, index, axis=0, out=self.t_window[:size], mode="clip")
-            for k in range(max(start - window * self.window, 0) * B, size, B):
-                yield x[k : k + B], t[k : k + B]
+            first, end = window * self.window * B, min((window + 1) * self.window * B, n)
+            if order is None:
+                x, t = self.x[first:end], self.t[first:end]
+            else:
+                # mode="clip" lets take write straight into the buffer
+                index, size = order[first:end], end - first
+                x = np.take(self.x, index, axis=0, out=self.x_window[:size], mode="clip")
+                t = np.take(self.t, index, axis=0, out=self.t_window[:size], mode="clip")
+            done, full = max(start - window * self.window, 0) * B, len(x) // B * B
+            if done < full:
+                yield _cut(x[done:full], B), _cut(t[done:full], B)
+            if full < len(x):
+                yield x[None, full:], t[None, full:]

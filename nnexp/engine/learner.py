@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from nnexp.components.activations import Sigmoid
+from nnexp.components.activations import Call, Sigmoid
 from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss, SoftTargets
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
+from nnexp.engine.crew import Crew
 from nnexp.engine.augment import Mixed, Targets
 from nnexp.engine.network import Network
+from nnexp.engine.loops import run
+from nnexp.engine.player import Player
 from nnexp.engine.stages import ActivityStage
 from nnexp.engine.steps import steps_of
+from nnexp.engine.tape import Unplayable
 
 
 class SoftmaxOutput:
@@ -26,16 +31,15 @@ class SoftmaxOutput:
     def __init__(self, rows: int, outputs: int, dtype: np.dtype):
         self.y = np.empty((rows, outputs), dtype)
         self.first, self.s = np.zeros(rows, np.int64), np.empty(rows, dtype)  # the shift's by-product; nobody reads it
-        self.shift, self.divide, self.back = loops.softmax_shift(), loops.softmax_divide(), loops.softmax_backward()
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.shift(z, self.first, self.y, self.s)
-        np.exp(self.y, out=self.y)
-        self.divide(self.y)
-        return self.y
+    def ahead(self, z: np.ndarray) -> list[Call]:
+        """The calls that compute y of z."""
+        shift = (loops.softmax_shift(), z, self.first, self.y, self.s)
+        return [shift, (np.exp, self.y, self.y), (loops.softmax_divide(), self.y)]
 
-    def backward(self, d: np.ndarray) -> None:
-        self.back(self.y, d)
+    def back(self, d: np.ndarray) -> list[Call]:
+        """The calls that turn the gradient by y into that by z, in place."""
+        return [(loops.softmax_backward(), self.y, d)]
 
 
 class SigmoidOutput:
@@ -45,15 +49,14 @@ class SigmoidOutput:
         self.f, self.c = Sigmoid(), np.zeros(1, dtype)
         self.y, self.e = np.empty((rows, outputs), dtype), np.empty((rows, outputs), dtype)
         self.column_sums = np.empty(outputs, dtype)
-        self.apply, self.back = loops.apply(Sigmoid.value, 0), loops.apply_backward(Sigmoid.slope, 0)
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.f.transcend(z, self.e)
-        self.apply(z, self.e, self.y, self.c)
-        return self.y
+    def ahead(self, z: np.ndarray) -> list[Call]:
+        """The calls that compute y of z."""
+        return [*self.f.exponentials(z, self.e), (loops.apply(Sigmoid.value, 0), z, self.e, self.y, self.c)]
 
-    def backward(self, d: np.ndarray) -> None:
-        self.back(self.y, self.y, self.e, d, self.column_sums, self.c)
+    def back(self, d: np.ndarray) -> list[Call]:
+        """The calls that turn the gradient by y into that by z, in place."""
+        return [(loops.apply_backward(Sigmoid.slope, 0), self.y, self.y, self.e, d, self.column_sums, self.c)]
 
 
 OUTPUTS: dict[str, type[SoftmaxOutput] | type[SigmoidOutput]] = {"softmax": SoftmaxOutput, "sigmoid": SigmoidOutput}
@@ -66,10 +69,33 @@ class LossStage(ABC):
         coefficients = loss.coefficients()
         self.c, self.count = np.array(coefficients or (0.0,), dtype), len(coefficients)
         self.d = np.empty((rows, outputs), dtype)
+        self._arrays: tuple[Any, Any] = None, None
+        self.before: list[Call] = []
+        """The calls before the value's."""
+        self.value: Call = ()
+        """The call that returns the value."""
+        self.after: list[Call] = []
+        """The calls after it."""
+
+    def connect(self, z: np.ndarray, t: np.ndarray) -> list[Call]:
+        """All calls, for outputs that will lie in z (B, O), and encoded targets in t."""
+        if z is not self._arrays[0] or t is not self._arrays[1]:
+            self._arrays = z, t
+            self.before, self.value, self.after = self._calls(z, t)
+        return [*self.before, self.value, *self.after]
 
     @abstractmethod
+    def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
+        """Those before the value's, the value's, and those after it, which leave the gradient in d."""
+
     def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
         """The loss of outputs z (B, O) with encoded targets t."""
+        self.connect(z, t)
+        run(self.before)
+        function, *arguments = self.value
+        value = function(*arguments)
+        run(self.after)
+        return value
 
 
 class ElementwiseLossStage(LossStage):
@@ -81,12 +107,11 @@ class ElementwiseLossStage(LossStage):
         through = loss.through()
         self.output = None if through == "linear" else OUTPUTS[through](rows, outputs, dtype)
 
-    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
+    def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
         if self.output is None:
-            return self.loop(z, t, self.d, self.c)
-        value = self.loop(self.output.forward(z), t, self.d, self.c)
-        self.output.backward(self.d)
-        return value
+            return [], (self.loop, z, t, self.d, self.c), []
+        value = self.loop, self.output.y, t, self.d, self.c
+        return self.output.ahead(z), value, self.output.back(self.d)
 
 
 class SoftmaxLossStage(LossStage):
@@ -95,13 +120,11 @@ class SoftmaxLossStage(LossStage):
     def __init__(self, loss: SoftmaxLoss, rows: int, outputs: int, dtype: np.dtype):
         super().__init__(loss, rows, outputs, dtype)
         self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
-        self.shift = loops.softmax_shift()
         self.finish = loops.softmax_loss(type(loss).value, type(loss).slope, type(loss).factor, self.count)
 
-    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
-        self.shift(z, t, self.e, self.s)
-        np.exp(self.e, out=self.e)
-        return self.finish(self.e, self.s, t, self.d, self.c)
+    def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
+        before = [(loops.softmax_shift(), z, t, self.e, self.s), (np.exp, self.e, self.e)]
+        return before, (self.finish, self.e, self.s, t, self.d, self.c), []
 
 
 class SoftTargetLossStage(LossStage):
@@ -111,13 +134,11 @@ class SoftTargetLossStage(LossStage):
         super().__init__(loss, rows, outputs, dtype)
         self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
         self.tables = tuple(a.astype(dtype) for a in (soft.q, soft.mass, soft.weight, soft.floor))
-        self.shift = loops.softmax_shift()
         self.finish = loops.soft_target_loss(type(loss).value, type(loss).slope, self.count)
 
-    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
-        self.shift(z, t, self.d, self.s)
-        np.exp(self.d, out=self.e)
-        return self.finish(self.d, self.e, t, *self.tables, self.d, self.c)
+    def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
+        before = [(loops.softmax_shift(), z, t, self.d, self.s), (np.exp, self.d, self.e)]
+        return before, (self.finish, self.d, self.e, t, *self.tables, self.d, self.c), []
 
 
 class MarginLossStage(LossStage):
@@ -127,8 +148,8 @@ class MarginLossStage(LossStage):
         super().__init__(loss, rows, outputs, dtype)
         self.loop = loops.margin_loss(type(loss).value, type(loss).slope, self.count)
 
-    def __call__(self, z: np.ndarray, t: np.ndarray) -> float:
-        return self.loop(z, t, self.d, self.c)
+    def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
+        return [], (self.loop, z, t, self.d, self.c), []
 
 
 def loss_stage(loss: Loss, rows: int, outputs: int, dtype: np.dtype) -> LossStage:
@@ -173,8 +194,8 @@ class Descent(ABC):
         self.g = parameters.g
         self.steps = steps_of(optimizer, parameters.θ, parameters.g)
         self.slots = self.steps.slots
-        self._penalties = [self._penalty(p, parameters) for p in penalties if p.strength > 0]
-        self._limits: list[tuple[Callable[[np.ndarray], None], np.ndarray]] = []
+        self.penalties = [self._penalty(p, parameters) for p in penalties if p.strength > 0]
+        self.limits: list[tuple[Callable[[np.ndarray], None], np.ndarray]] = []
         """What the parameters are brought back to after each update: a constraint's limit, and the weights it is on."""
 
     @staticmethod
@@ -195,7 +216,7 @@ class Descent(ABC):
         value = self.objective(x, t)
         if self.clip is not None:
             self.clip.limit(self.g)
-        for slope, arrays, penalty in self._penalties:
+        for slope, arrays, penalty in self.penalties:
             if penalty.per_example:
                 arrays[2][:] = np.multiply(penalty.coefficients(), penalty.share(len(x)))
             slope(*arrays)
@@ -203,7 +224,7 @@ class Descent(ABC):
 
     def penalty(self, rows: int) -> float:
         """All penalties of the present weights, as a batch of `rows` examples sees them."""
-        return sum(p.share(rows) * p.value(arrays[0]) for _, arrays, p in self._penalties)
+        return sum(p.share(rows) * p.value(arrays[0]) for _, arrays, p in self.penalties)
 
     def total(self, x: np.ndarray, t: Targets) -> float:
         """The objective on a batch with penalties; the gradient vector holds the gradient of both."""
@@ -216,7 +237,7 @@ class Descent(ABC):
             self.told = self.penalty(len(x))
         self.t += 1
         self.steps.move(self, value, x, t, lr, self.t)
-        for limit, W in self._limits:
+        for limit, W in self.limits:
             limit(W)
         return value
 
@@ -236,8 +257,12 @@ class Learner(Descent):
         super().__init__(network, optimizer, penalties, clip)
         self.network, self.loss = network, loss
         weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
-        self._limits = [(one.limit, W) for one in constraints for W in weights]
+        self.limits = [(one.limit, W) for one in constraints for W in weights]
         self._stages: dict[int, LossStage] = {}
+        self.threads = 1
+        """Among how many threads a batch is divided."""
+        self._crew: Crew | None = None
+        self._players: dict[int, Player | None] = {}
 
     def penalty(self, rows: int) -> float:
         """All penalties: of the present weights, and of the activations that the last batch of `rows` examples left."""
@@ -249,6 +274,53 @@ class Learner(Descent):
         if rows not in self._stages:
             self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
         return self._stages[rows]
+
+    def new_loss(self, rows: int) -> LossStage:
+        """A stage of its own for the loss of `rows` examples."""
+        return loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
+
+    @property
+    def separable(self) -> bool:
+        """Whether a batch's gradient is the mean of what its examples would give by themselves."""
+        norms = [layer.norm for layer in self.network.layers]
+        together = any(norm is not None and norm.over == "batch" for norm in norms)
+        soft = self.loss.soft_targets(self.network.outputs) if isinstance(self.loss, SoftmaxLoss) else None
+        return not together and (soft is None or np.ptp(soft.weight) == 0)
+
+    def divide(self, threads: int) -> bool:
+        """Divide each batch among threads from now on. Returns whether that can be done."""
+        self.threads = threads if self.separable else 1
+        self._players.clear()
+        self._crew = Crew(self.threads - 1) if self.threads > 1 else None
+        return self.threads == threads
+
+    def play(self, x: np.ndarray, t: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
+        """Steps on K batches x (K, B, F) with encoded targets t (K, B, ...) at K learning rates.
+
+        Returns the batches' losses before each step, without penalties, shape (K,), or fewer: up to the first that is
+        not finite.
+        """
+        rows = t.shape[1]
+        if rows not in self._players:
+            self._players[rows] = self._player(t[0])
+        player = self._players[rows]
+        if player is not None:
+            return player.play(x, t, lrs)
+        losses = []
+        for k, lr in enumerate(lrs):
+            losses.append(self.step(x[k], t[k], lr))
+            if not math.isfinite(losses[-1]):
+                break
+        return np.array(losses)
+
+    def _player(self, targets: np.ndarray) -> Player | None:
+        """What plays steps on batches like this one; None where only Python can make them."""
+        if loops.plain():
+            return None
+        try:
+            return Player(self, targets, min(self.threads, len(targets)), self._crew)
+        except Unplayable:
+            return None
 
     def objective(self, x: np.ndarray, t: Targets) -> float:
         passed = self.network.over(len(x), training=True)

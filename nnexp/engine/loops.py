@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -77,6 +77,41 @@ def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
 
     loop = numba.njit(cache=True, error_model="numpy", nogil=True)
     return loop, numba.extending.register_jitable
+
+
+def product(x: np.ndarray, W: np.ndarray, z: np.ndarray) -> None:
+    """z = x W, shapes (B, I), (I, O), (B, O)."""
+    np.dot(x, W, out=z)
+
+
+def product_of_transposed(x: np.ndarray, d: np.ndarray, gW: np.ndarray) -> None:
+    """gW = xᵀ d, shapes (B, I), (B, O), (I, O)."""
+    np.dot(x.T, d, out=gW)
+
+
+def product_by_transposed(d: np.ndarray, W: np.ndarray, dx: np.ndarray) -> None:
+    """dx = d Wᵀ, shapes (B, O), (I, O), (B, I)."""
+    np.dot(d, W.T, out=dx)
+
+
+def run(calls: Iterable[tuple[Any, ...]]) -> None:
+    """Make the calls, one after the other."""
+    for function, *arguments in calls:
+        if isinstance(function, np.ufunc):
+            function(*arguments[:-1], out=arguments[-1])
+        else:
+            function(*arguments)
+
+
+class Draw:
+    """Fills an array with random numbers: U(0, 1) or N(0, 1)."""
+
+    def __init__(self, rng: np.random.Generator, kind: Literal["uniform", "normal"]):
+        self.rng, self.kind = rng, kind
+        self._draw: Any = rng.random if kind == "uniform" else rng.standard_normal
+
+    def __call__(self, u: np.ndarray) -> None:
+        self._draw(out=u, dtype=u.dtype)
 
 
 @cache
@@ -227,6 +262,31 @@ def apply_biased(value: Formula, count: int) -> Callable[..., None]:
 
 
 @cache
+def apply_biased_over(value: Formula, count: int) -> Callable[..., None]:
+    """The same written over z: (z, b, c), z = value(z + b). One array that is read and written can be vectorised."""
+    if plain():
+
+        def run(z, b, c):
+            z += b
+            z[:] = value(z, None, tuple(c))
+
+        return run
+    jit, formula = _compiler()
+    stamp, value = stamp_of(value), formula(value)
+
+    @jit
+    def loop(z, b, c):
+        stamp  # noqa: B018
+        h = fixed(c, count)
+        for i in range(z.shape[0]):
+            for j in range(z.shape[1]):
+                x = z[i, j] + b[j]
+                z[i, j] = value(x, x, h)
+
+    return loop
+
+
+@cache
 def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
     """An activation's backward pass: (z, y, e, dy, db, c), dy *= f'(z) and db = its column sums."""
     if plain():
@@ -249,6 +309,84 @@ def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
                 dz = dy[i, j] * slope(z[i, j], y[i, j], e[i, j], h)
                 dy[i, j] = dz
                 db[j] += dz
+
+    return loop
+
+
+@cache
+def broadcast() -> Callable[..., None]:
+    """(given, a): a = given, which is one number for all or one for each; shapes (1,) or (O,), and (O,)."""
+    if plain():
+
+        def run(given, a):
+            a[:] = given
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(given, a):
+        for j in range(a.size):
+            a[j] = given[j % given.size]
+
+    return loop
+
+
+@cache
+def collect() -> Callable[..., None]:
+    """(da, gradient): what `broadcast` wrote, summed again; shapes (O,), and (1,) or (O,)."""
+    if plain():
+
+        def run(da, gradient):
+            gradient[:] = da if gradient.size > 1 else np.sum(da)
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(da, gradient):
+        gradient[:] = 0
+        for j in range(da.size):
+            gradient[j % gradient.size] += da[j]
+
+    return loop
+
+
+@cache
+def mix() -> Callable[..., None]:
+    """(g, other, c): g = c[0] g + c[1] other; shapes (D,), (D,), (2,)."""
+    if plain():
+
+        def run(g, other, c):
+            g *= c[0]
+            g += c[1] * other
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(g, other, c):
+        for i in range(g.size):
+            g[i] = c[0] * g[i] + c[1] * other[i]
+
+    return loop
+
+
+@cache
+def follow() -> Callable[..., None]:
+    """A running mean: (running, now, momentum, share), running += momentum (share now - running); shapes (O,), (1,)."""
+    if plain():
+
+        def run(running, now, momentum, share):
+            running += momentum[0] * (now * share[0] - running)
+
+        return run
+    jit, _ = _compiler()
+
+    @jit
+    def loop(running, now, momentum, share):
+        for j in range(running.size):
+            running[j] += momentum[0] * (now[j] * share[0] - running[j])
 
     return loop
 
@@ -669,7 +807,7 @@ def margin_loss(value: Formula, slope: Formula, count: int) -> Callable[..., flo
 
 @cache
 def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None]:
-    """(x, x̂, y, γ, β, mean, var, r, ε): y = γ x̂ + β; x̂ may be x.
+    """(x, x̂, y, γ, β, mean, var, r, ε): y = γ x̂ + β; x̂ may be x, ε has the shape (1,).
 
     mean, var and r have the shape (O,), or (B G,) for G groups of features. Without `centred` the mean is 0 and the
     variance the mean square.
@@ -680,7 +818,7 @@ def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None
             part, axis = (x, 0) if over == "batch" else (x.reshape(len(mean), -1), 1)
             mean[:] = np.mean(part, axis=axis) if centred else 0
             var[:] = np.var(part, axis=axis) if centred else np.mean(np.square(part), axis=axis)
-            r[:] = 1 / np.sqrt(var + eps)
+            r[:] = 1 / np.sqrt(var + eps[0])
             a, b = (mean, r) if axis == 0 else (mean[:, None], r[:, None])
             x̂[:] = standard(part, a, b).reshape(x.shape)
             y[:] = γ * x̂ + β
@@ -706,7 +844,7 @@ def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None
                     var[j] += (x[i, j] - mean[j]) * (x[i, j] - mean[j])
             for j in range(O):
                 var[j] /= B
-                r[j] = 1 / np.sqrt(var[j] + eps)
+                r[j] = 1 / np.sqrt(var[j] + eps[0])
             for i in range(B):
                 for j in range(O):
                     x̂[i, j] = standard(x[i, j], mean[j], r[j])
@@ -730,7 +868,7 @@ def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None
             for j in range(first, first + W):
                 square += (x[i, j] - mean[k]) * (x[i, j] - mean[k])
             var[k] = square / W
-            r[k] = 1 / np.sqrt(var[k] + eps)
+            r[k] = 1 / np.sqrt(var[k] + eps[0])
             for j in range(first, first + W):
                 x̂[i, j] = standard(x[i, j], mean[k], r[k])
                 y[i, j] = γ[j] * x̂[i, j] + β[j]

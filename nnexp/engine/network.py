@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from nnexp.components.activations import Activation, ElementwiseActivation, RowActivation
+from nnexp.components.activations import Activation, Call, ElementwiseActivation, RowActivation
 from nnexp.components.initializers import Initializer
 from nnexp.components.normalizations import (
     BatchNormalization,
@@ -23,6 +23,7 @@ from nnexp.components.normalizations import (
     WeightNormalization,
 )
 from nnexp.components.regularizers import Activity, Noise
+from nnexp.engine.loops import run
 from nnexp.engine.stages import (
     ActivationStage,
     ActivityStage,
@@ -37,6 +38,7 @@ from nnexp.engine.stages import (
     NormalizationStage,
     RowActivationStage,
     RunningNormalizationStage,
+    Stage,
     WeightNormStage,
 )
 from nnexp.engine.streams import stream
@@ -251,12 +253,24 @@ def _laid_out(parameters: Sequence[Parameter]) -> list[Parameter]:
 class Pass:
     """Forward and backward for one batch shape."""
 
-    def __init__(self, network: Network, rows: int, training: bool, buffers: Buffers):
+    def __init__(
+        self,
+        network: Network,
+        rows: int,
+        training: bool,
+        buffers: Buffers,
+        gradient: Mapping[str, np.ndarray] | None = None,
+        noise_rng: np.random.Generator | None = None,
+    ):
+        """Gradients and noise are the network's own where no others are given."""
         self.rows, self.network, self.training, self.buffers = rows, network, training, buffers
-        self.stages: list[Any] = []
+        self.gradient = network.gradient if gradient is None else gradient
+        self.noise_rng = network.noise_rng if noise_rng is None else noise_rng
+        self.stages: list[Stage] = []
         joins, fork = list(network.joins), None
+        self.x = y = buffers.take(network.inputs)
         for number, layer in enumerate(network.layers):
-            y = self._build(layer, first=number == 0)
+            y = self._build(layer, y, first=number == 0)
             if fork is not None and layer.name in joins:
                 join = JoinStage(fork, y, buffers)
                 self.stages.append(join)
@@ -265,10 +279,14 @@ class Pass:
             if joins and (number == 0 or layer.name in network.joins):
                 fork = ForkStage(y, buffers)
                 self.stages.append(fork)
+        self.z = y
+        self.ahead = [call for stage in self.stages for call in stage.ahead]
+        self.dz: np.ndarray | None = None
+        self.back: list[Call] = []
 
-    def _build(self, layer: Layer, first: bool) -> np.ndarray:
-        """Append the stages of a layer. Returns the array that its last stage hands on."""
-        value, gradient, buffers = self.network.value, self.network.gradient, self.buffers
+    def _build(self, layer: Layer, x: np.ndarray, first: bool) -> np.ndarray:
+        """Append the stages of a layer that reads x. Returns the array that its last stage hands on."""
+        value, gradient, buffers = self.network.value, self.gradient, self.buffers
         name, norm, f = layer.name, layer.norm, layer.activation
         weight, bias = f"{name}.weight", None
         if layer.has_bias:
@@ -278,9 +296,9 @@ class Pass:
         if layer.has_gain:
             gain = f"{name}.gain"
             parts = (value[weight], value[gain], gradient[weight], gradient[gain])
-            self.stages.append(WeightNormStage(*parts, z, back))
+            self.stages.append(WeightNormStage(x, *parts, z, back))
         else:
-            self.stages.append(LinearStage(value[weight], gradient[weight], z, back))
+            self.stages.append(LinearStage(x, value[weight], gradient[weight], z, back))
         if norm is not None and norm.where == "before":
             if bias is not None:
                 self.stages.append(BiasStage(z, *bias))
@@ -295,8 +313,8 @@ class Pass:
         if norm is not None and norm.where == "after":
             y = self._normalize(layer, y)
         for noise in layer.noises if self.training else ():
-            assert self.network.noise_rng is not None
-            noisy = NoiseStage(noise, y, buffers, self.network.noise_rng)
+            assert self.noise_rng is not None
+            noisy = NoiseStage(noise, y, buffers, self.noise_rng)
             self.stages.append(noisy)
             y = noisy.y
         return y
@@ -314,14 +332,14 @@ class Pass:
             if self.training and type(f).spread is not None:
                 if bias is not None:
                     self.stages.append(BiasStage(z, *bias))
-                assert self.network.noise_rng is not None
-                self.stages.append(JitterStage(f, z, self.buffers, self.network.noise_rng))
+                assert self.noise_rng is not None
+                self.stages.append(JitterStage(f, z, self.buffers, self.noise_rng))
                 bias = None
             if f.learned is None:
                 stage = ActivationStage(f, z, bias, self.buffers)
             else:
                 key = f"{layer.name}.activation"
-                learned = (self.network.value[key], self.network.gradient[key])
+                learned = (self.network.value[key], self.gradient[key])
                 stage = LearnedActivationStage(f, z, bias, learned, self.buffers)
         self.stages.append(stage)
         return stage.y
@@ -330,10 +348,10 @@ class Pass:
         network, norm, name = self.network, layer.norm, layer.name
         assert norm is not None
         y = self.buffers.take(layer.normalized)
-        γ, gγ = network.value[f"{name}.gamma"], network.gradient[f"{name}.gamma"]
+        γ, gγ = network.value[f"{name}.gamma"], self.gradient[f"{name}.gamma"]
         β, gβ = np.zeros_like(γ), np.zeros_like(γ)
         if norm.centred:
-            β, gβ = network.value[f"{name}.beta"], network.gradient[f"{name}.beta"]
+            β, gβ = network.value[f"{name}.beta"], self.gradient[f"{name}.beta"]
         running = None
         if isinstance(norm, BatchNormalization):
             running = (network.running[f"{name}.mean"], network.running[f"{name}.var"])
@@ -348,11 +366,20 @@ class Pass:
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """The outputs z (B, O) for inputs x (B, I). The array is overwritten by the next call."""
-        for stage in self.stages:
-            x = stage.forward(x)
-        return x
+        if x is not self.x:
+            np.copyto(self.x, x)
+        run(self.ahead)
+        return self.z
+
+    def connect(self, dz: np.ndarray) -> list[Call]:
+        """The calls that fill the gradient from dz = dloss/dz (B, O), which they overwrite."""
+        if dz is not self.dz:
+            self.dz, self.back, d = dz, [], dz
+            for stage in reversed(self.stages):
+                d = stage.connect(d)
+                self.back += stage.back
+        return self.back
 
     def backward(self, d: np.ndarray) -> None:
-        """Fill the network's gradient from d = dloss/dz (B, O), which is overwritten."""
-        for stage in reversed(self.stages):
-            d = stage.backward(d)
+        """Fill the gradient from d = dloss/dz (B, O), which is overwritten."""
+        run(self.connect(d))

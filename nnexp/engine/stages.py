@@ -1,19 +1,21 @@
-"""Stages: what a pass over a network is made of, each a forward and a backward step on buffers given to it.
+"""Stages: what a pass over a network is made of, each a list of calls on fixed arrays for either direction.
 
-Shapes: B examples in a batch, I inputs and O outputs of a layer. A stage's `forward` takes the array that the stage in
-front of it returned, and `backward` the gradient by what it returned itself, which it may overwrite.
+Shapes: B examples in a batch, I inputs and O outputs of a layer. A stage reads x and hands on y; once it was told where
+the gradient by y will be, `dy`, which it may overwrite, it leaves the gradient by x in `dx`. A call is a function with
+its arguments, so that a whole step is one list: run by Python, call after call, or played from a tape (tape.py).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
 
 import numpy as np
 
-from nnexp.components.activations import ElementwiseActivation, RowActivation
+from nnexp.components.activations import Call, ElementwiseActivation, RowActivation
 from nnexp.components.normalizations import BatchNormalization, StandardizingNormalization
 from nnexp.components.regularizers import Activity, Noise
 from nnexp.engine import loops
+from nnexp.engine.loops import Draw, run
 
 
 class Buffers:
@@ -46,45 +48,74 @@ class Buffers:
         return sum(array.nbytes for array in self.arrays)
 
 
-class LinearStage:
-    """z = x W;  dW = xᵀ dz,  dx = dz Wᵀ (not for the first layer: nobody needs it)."""
+class Stage(ABC):
+    """A forward and a backward list of calls."""
 
-    def __init__(self, W: np.ndarray, gW: np.ndarray, z: np.ndarray, dx: np.ndarray | None):
-        self.W, self.gW, self.z, self.dx, self.WT = W, gW, z, dx, W.T
-        self.x = z
+    def __init__(self, x: np.ndarray, y: np.ndarray, ahead: list[Call]):
+        self.x, self.y = x, y
+        self.ahead = ahead
+        """The calls that compute y from x."""
+        self.dy: np.ndarray | None = None
+        self.dx = x
+        self.back: list[Call] = []
+        """The calls that compute dx, and the gradients of parameters, from dy."""
+
+    def connect(self, dy: np.ndarray) -> np.ndarray:
+        """Fill `back` for a gradient that will lie in dy, shape of y. Returns dx, where that by x will lie."""
+        self.dy = dy
+        self.dx, self.back = self.backwards(dy)
+        return self.dx
+
+    @abstractmethod
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        """dx, and the calls that fill it."""
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self.x = x
-        return np.dot(x, self.W, out=self.z)
+        """y for x, shape (B, I). The array is overwritten by the next call."""
+        if x is not self.x:
+            np.copyto(self.x, x)
+        run(self.ahead)
+        return self.y
 
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        np.dot(self.x.T, dz, out=self.gW)
-        if self.dx is None:
-            return dz
-        return np.dot(dz, self.WT, out=self.dx)
+    def backward(self, dy: np.ndarray) -> np.ndarray:
+        """dx for dy, which may be overwritten, as dx is by the next call."""
+        if dy is not self.dy:
+            self.connect(dy)
+        run(self.back)
+        return self.dx
 
 
-class BiasStage:
+class LinearStage(Stage):
+    """z = x W;  dW = xᵀ dz,  dx = dz Wᵀ (not for the first layer: nobody needs it)."""
+
+    def __init__(self, x: np.ndarray, W: np.ndarray, gW: np.ndarray, z: np.ndarray, dx: np.ndarray | None):
+        super().__init__(x, z, [(loops.product, x, W, z)])
+        self.W, self.gW, self.into = W, gW, dx
+
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        by_weights = (loops.product_of_transposed, self.x, dy, self.gW)
+        if self.into is None:
+            return dy, [by_weights]
+        return self.into, [by_weights, (loops.product_by_transposed, dy, self.W, self.into)]
+
+
+class BiasStage(Stage):
     """z = z + b;  db = Σ_B dz."""
 
     def __init__(self, z: np.ndarray, b: np.ndarray, gb: np.ndarray):
-        self.z, self.b, self.gb = z, b, gb
-        self.add, self.sum = loops.add_bias(), loops.column_sums()
+        super().__init__(z, z, [(loops.add_bias(), z, b)])
+        self.gb = gb
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.add(z, self.b)
-        return z
-
-    def backward(self, d: np.ndarray) -> np.ndarray:
-        self.sum(d, self.gb)
-        return d
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return dy, [(loops.column_sums(), dy, self.gb)]
 
 
-class WeightNormStage:
+class WeightNormStage(Stage):
     """z = x W with W = g v/‖v‖, computed anew in each pass from the parameters v and g."""
 
     def __init__(
         self,
+        x: np.ndarray,
         v: np.ndarray,
         g: np.ndarray,
         gv: np.ndarray,
@@ -94,24 +125,15 @@ class WeightNormStage:
     ):
         self.v, self.g, self.gv, self.gg = v, g, gv, gg
         self.W, self.r = np.empty_like(v), np.empty_like(g)
-        self.linear = LinearStage(self.W, gv, z, dx)
-        self.compose, self.back = loops.weights_of(), loops.weights_backward()
+        self.linear = LinearStage(x, self.W, gv, z, dx)
+        super().__init__(x, z, [(loops.weights_of(), v, g, self.W, self.r), *self.linear.ahead])
 
-    @property
-    def x(self) -> np.ndarray:
-        return self.linear.x
-
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.compose(self.v, self.g, self.W, self.r)
-        return self.linear.forward(x)
-
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        dx = self.linear.backward(dz)
-        self.back(self.gv, self.v, self.g, self.r, self.gv, self.gg)
-        return dx
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        dx, calls = self.linear.backwards(dy)
+        return dx, [*calls, (loops.weights_backward(), self.gv, self.v, self.g, self.r, self.gv, self.gg)]
 
 
-class ActivationStage:
+class ActivationStage(Stage):
     """y = f(z + b);  dz = f'(z + b) dy,  db = Σ_B dz."""
 
     def __init__(
@@ -119,41 +141,31 @@ class ActivationStage:
     ):
         width = z.shape[1]
         self.f, self.z = f, z
-        self.b = None if bias is None else bias[0]
+        b = None if bias is None else bias[0]
         self.gb = np.empty(width, z.dtype) if bias is None else bias[1]
         coefficients = f.coefficients()
-        self.c = np.array(coefficients or (0.0,), z.dtype)
-        overwrites = "z" not in f.slope_reads
-        if type(f).value is None:
-            self.y = self.e = z if overwrites else buffers.take(width)
-        else:
-            self.e = buffers.take(width) if f.transcends else z
-            self.y = z if overwrites else buffers.take(width)
-        n = len(coefficients)
-        value = type(f).value
-        self.apply = None if value is None else loops.apply(value, n)
-        self.apply_biased = None if value is None or f.transcends else loops.apply_biased(value, n)
-        self.back = loops.apply_backward(type(f).slope, n)
-        self.add = loops.add_bias()
+        self.c, n = np.array(coefficients or (0.0,), z.dtype), len(coefficients)
+        overwrites, value = "z" not in f.slope_reads, type(f).value
+        self.e = buffers.take(width) if f.transcends and not (value is None and overwrites) else z
+        y = self.e if value is None else z if overwrites else buffers.take(width)
+        super().__init__(z, y, [])
+        if b is not None and value is not None and not f.transcends:
+            if y is z:
+                self.ahead = [(loops.apply_biased_over(value, n), z, b, self.c)]
+            else:
+                self.ahead = [(loops.apply_biased(value, n), z, b, y, self.c)]
+            return
+        self.ahead = [] if b is None else [(loops.add_bias(), z, b)]
+        self.ahead += f.exponentials(z, self.e)
+        if value is not None:
+            self.ahead.append((loops.apply(value, n), z, self.e, y, self.c))
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        if self.b is not None:
-            if self.apply_biased is not None:
-                self.apply_biased(self.z, self.b, self.y, self.c)
-                return self.y
-            self.add(self.z, self.b)
-        if self.f.transcends:
-            self.f.transcend(self.z, self.e)
-        if self.apply is not None:
-            self.apply(self.z, self.e, self.y, self.c)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.back(self.z, self.y, self.e, dy, self.gb, self.c)
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        back = loops.apply_backward(type(self.f).slope, len(self.f.coefficients()))
+        return dy, [(back, self.z, self.y, self.e, dy, self.gb, self.c)]
 
 
-class LearnedActivationStage:
+class LearnedActivationStage(Stage):
     """y = f(z + b, a) with learned numbers a: dz = f'(z + b) dy,  db = Σ_B dz,  da = Σ_B dy ∂f/∂a."""
 
     def __init__(
@@ -166,122 +178,93 @@ class LearnedActivationStage:
     ):
         width = z.shape[1]
         self.f, self.z = f, z
-        self.b = None if bias is None else bias[0]
         self.gb = np.empty(width, z.dtype) if bias is None else bias[1]
         self.given, self.given_gradient = learned
         self.a, self.da = np.empty(width, z.dtype), np.empty(width, z.dtype)
         self.e = buffers.take(width) if f.transcends else z
-        self.y = z if "z" not in f.slope_reads else buffers.take(width)
-        self.add = loops.add_bias()
-        value, slope_by = type(f).value, type(f).slope_by
+        y = z if "z" not in f.slope_reads else buffers.take(width)
+        value = type(f).value
         assert value is not None
+        ahead: list[Call] = [] if bias is None else [(loops.add_bias(), z, bias[0])]
+        ahead.append((loops.broadcast(), self.given, self.a))
+        ahead += f.exponentials_learned(z, self.a, self.e)
+        super().__init__(z, y, [*ahead, (loops.apply_learned(value), z, self.e, y, self.a)])
+
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        slope_by = type(self.f).slope_by
         assert slope_by is not None
-        self.apply = loops.apply_learned(value)
-        self.back = loops.apply_learned_backward(type(f).slope, slope_by)
-
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        if self.b is not None:
-            self.add(self.z, self.b)
-        self.a[:] = self.given
-        if self.f.transcends:
-            self.f.transcend_learned(self.z, self.a, self.e)
-        self.apply(self.z, self.e, self.y, self.a)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.back(self.z, self.y, self.e, dy, self.gb, self.a, self.da)
-        if len(self.given) == 1:
-            self.given_gradient[0] = np.sum(self.da)
-        else:
-            self.given_gradient[:] = self.da
-        return dy
+        back = loops.apply_learned_backward(type(self.f).slope, slope_by)
+        calls = [(back, self.z, self.y, self.e, dy, self.gb, self.a, self.da)]
+        return dy, [*calls, (loops.collect(), self.da, self.given_gradient)]
 
 
-class RowActivationStage:
+class RowActivationStage(Stage):
     """y = f(z) for whole rows, which may be of another width."""
 
     def __init__(self, f: RowActivation, z: np.ndarray, buffers: Buffers):
-        self.f, self.z = f, z
-        self.y, self.dz = buffers.take(z.shape[1] // f.inputs_per_unit), buffers.take(z.shape[1])
+        self.f, self.z, y = f, z, buffers.take(z.shape[1] // f.inputs_per_unit)
+        self.dz = buffers.take(z.shape[1])
+        super().__init__(z, y, [(f.forward, z, y)])
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.f.forward(self.z, self.y)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.f.backward(self.z, self.y, dy, self.dz)
-        return self.dz
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return self.dz, [(self.f.backward, self.z, self.y, dy, self.dz)]
 
 
-class JitterStage:
+class JitterStage(Stage):
     """z ← z + n spread(z), in training, with n ~ N(0, 1) drawn anew for each batch."""
 
     def __init__(self, f: ElementwiseActivation, z: np.ndarray, buffers: Buffers, rng: np.random.Generator):
         spread, slope = type(f).spread, type(f).spread_slope
         assert spread is not None
         assert slope is not None
-        self.z, self.n, self.rng = z, buffers.take(z.shape[1]), rng
-        self.loop = loops.jitter(spread, slope)
+        self.n = buffers.take(z.shape[1])
+        super().__init__(z, z, [(Draw(rng, "normal"), self.n), (loops.jitter(spread, slope), self.n, z)])
 
-    def forward(self, z: np.ndarray) -> np.ndarray:
-        self.rng.standard_normal(out=self.n, dtype=self.n.dtype)
-        self.loop(self.n, self.z)
-        return z
-
-    def backward(self, dz: np.ndarray) -> np.ndarray:
-        np.multiply(dz, self.n, out=dz)
-        return dz
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return dy, [(np.multiply, dy, self.n, dy)]
 
 
-class ActivityStage:
+class ActivityStage(Stage):
     """Hands the activations on, and adds a penalty's derivative by them to their gradient."""
 
     def __init__(self, activity: Activity, y: np.ndarray):
-        self.y, self.activity = y, activity
+        super().__init__(y, y, [])
+        self.activity = activity
         self.c = np.array([activity.strength / len(y)], y.dtype)
-        self.add = loops.activity(activity.slopes()[activity.kind])
 
     def value(self) -> float:
         """The penalty of the activations that the last pass left."""
         return self.activity.value(self.y)
 
-    def forward(self, y: np.ndarray) -> np.ndarray:
-        return y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.add(self.y, dy, self.c)
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        slope = self.activity.slopes()[self.activity.kind]
+        return dy, [(loops.activity(slope), self.y, dy, self.c)]
 
 
-class ForkStage:
+class ForkStage(Stage):
     """Where a shortcut begins: x goes on, and is remembered for its end;  dx = dy + the shortcut's gradient."""
 
     def __init__(self, x: np.ndarray, buffers: Buffers):
-        self.x, self.shortcut = x, buffers.take(x.shape[1])
+        super().__init__(x, x, [])
+        self.shortcut = buffers.take(x.shape[1])
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return x
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        np.add(dy, self.shortcut, out=dy)
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return dy, [(np.add, dy, self.shortcut, dy)]
 
 
-class JoinStage:
+class JoinStage(Stage):
     """Where a shortcut ends: y = x + what the fork remembers; the gradient goes both ways."""
 
     def __init__(self, fork: ForkStage, x: np.ndarray, buffers: Buffers):
-        self.fork, self.x, self.y = fork, x, buffers.take(x.shape[1])
+        y = buffers.take(x.shape[1])
+        super().__init__(x, y, [(np.add, x, fork.x, y)])
+        self.fork = fork
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        return np.add(self.x, self.fork.x, out=self.y)
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.fork.shortcut[:] = dy
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return dy, [(np.positive, dy, self.fork.shortcut)]
 
 
-class NormalizationStage:
+class NormalizationStage(Stage):
     """y = γ x̂ + β with statistics of this batch or example; batch normalization also keeps running ones."""
 
     def __init__(
@@ -296,31 +279,27 @@ class NormalizationStage:
         gβ: np.ndarray,
         running: tuple[np.ndarray, np.ndarray] | None,
     ):
-        self.norm, self.x, self.x̂, self.y, self.running = norm, x, x̂, y, running
-        self.γ, self.β, self.gγ, self.gβ = γ, β, gγ, gβ
-        self.ε = x.dtype.type(norm.eps)
+        self.norm, self.x̂, self.γ, self.β, self.gγ, self.gβ = norm, x̂, γ, β, gγ, gβ
         B, O = x.shape
         count = O if norm.over == "batch" else B * norm.groups_of(O)
-        self.mean, self.var, self.r, self.mean_h, self.mean_hx = (np.empty(count, x.dtype) for _ in range(5))
-        self.normalize = loops.normalize(type(norm).standard, norm.over, norm.centred)
-        self.back = loops.normalize_backward(type(norm).backward, norm.over)
+        mean, var, self.r, self.mean_h, self.mean_hx = (np.empty(count, x.dtype) for _ in range(5))
+        normalize = loops.normalize(type(norm).standard, norm.over, norm.centred)
+        ε = np.array([norm.eps], x.dtype)
+        ahead: list[Call] = [(normalize, x, x̂, y, γ, β, mean, var, self.r, ε)]
+        if running is not None:
+            assert isinstance(norm, BatchNormalization)
+            share = np.array([norm.running_share(B)], x.dtype)
+            momentum = np.array([norm.momentum], x.dtype)
+            ahead.append((loops.follow(), running[0], mean, momentum, np.ones(1, x.dtype)))
+            ahead.append((loops.follow(), running[1], var, momentum, share))
+        super().__init__(x, y, ahead)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.normalize(self.x, self.x̂, self.y, self.γ, self.β, self.mean, self.var, self.r, self.ε)
-        if self.running is not None:
-            assert isinstance(self.norm, BatchNormalization)
-            mean, var = self.running
-            momentum, share = self.norm.momentum, self.norm.running_share(len(self.x))
-            mean += momentum * (self.mean - mean)
-            var += momentum * (self.var * share - var)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        self.back(self.x̂, dy, self.γ, self.r, self.gγ, self.gβ, self.mean_h, self.mean_hx)
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        back = loops.normalize_backward(type(self.norm).backward, self.norm.over)
+        return dy, [(back, self.x̂, dy, self.γ, self.r, self.gγ, self.gβ, self.mean_h, self.mean_hx)]
 
 
-class RunningNormalizationStage:
+class RunningNormalizationStage(Stage):
     """y = γ x̂ + β with the running statistics of training: batch normalization in evaluation."""
 
     def __init__(
@@ -332,33 +311,27 @@ class RunningNormalizationStage:
         β: np.ndarray,
         running: tuple[np.ndarray, np.ndarray],
     ):
-        self.x, self.y, self.γ, self.β, self.running = x, y, γ, β, running
-        self.ε = norm.eps
-        self.normalize = loops.normalize_given(type(norm).standard)
+        mean, var = running
+        self.var, self.r, self.ε = var, np.empty_like(var), norm.eps
+        normalize = loops.normalize_given(type(norm).standard)
+        super().__init__(x, y, [(self._invert,), (normalize, x, y, γ, β, mean, self.r)])
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        mean, var = self.running
-        r = (1 / np.sqrt(var + self.ε)).astype(self.x.dtype)
-        self.normalize(self.x, self.y, self.γ, self.β, mean, r)
-        return self.y
+    def _invert(self) -> None:
+        self.r[:] = 1 / np.sqrt(self.var + self.ε)
+
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        raise NotImplementedError("evaluation has no gradient")
 
 
-class NoiseStage:
+class NoiseStage(Stage):
     """y = x mask + shift, drawn anew for each batch;  dx = dy mask."""
 
     def __init__(self, noise: Noise, x: np.ndarray, buffers: Buffers, rng: np.random.Generator):
-        self.x = x
-        self.draw: Any = rng.random if noise.draws == "uniform" else rng.standard_normal
-        self.u, self.y = buffers.take(x.shape[1]), buffers.take(x.shape[1])
+        self.u, y = buffers.take(x.shape[1]), buffers.take(x.shape[1])
         coefficients = noise.coefficients()
         self.c = np.array(coefficients, x.dtype)
-        self.apply = loops.noise(type(noise).mask, type(noise).shift, len(coefficients))
+        apply = loops.noise(type(noise).mask, type(noise).shift, len(coefficients))
+        super().__init__(x, y, [(Draw(rng, noise.draws), self.u), (apply, self.u, x, y, self.c)])
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        self.draw(out=self.u, dtype=self.u.dtype)
-        self.apply(self.u, self.x, self.y, self.c)
-        return self.y
-
-    def backward(self, dy: np.ndarray) -> np.ndarray:
-        np.multiply(dy, self.u, out=dy)
-        return dy
+    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
+        return dy, [(np.multiply, dy, self.u, dy)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
+from nnexp.components.activations import Call
 from nnexp.components.optimizers import Lbfgs, Minimizer, Optimizer
 from nnexp.engine import loops
 
@@ -31,14 +32,24 @@ class ElementwiseSteps:
         slots, rule = optimizer.kernel()
         self.slots = {name: np.full_like(θ, start.get(name, 0.0)) for name in slots}
         self._coefficients = optimizer.coefficients
-        self._c = np.zeros(len(optimizer.coefficients(1.0, 1)), θ.dtype)
-        self._arrays = θ, g, *self.slots.values(), self._c
-        self._update = loops.update(rule, len(self.slots), len(self._c))
+        self.coefficients = np.zeros(len(optimizer.coefficients(1.0, 1)), θ.dtype)
+        """The numbers of the present step that the rule uses."""
+        self._vectors = θ, g, *self.slots.values()
+        self._update = loops.update(rule, len(self.slots), len(self.coefficients))
 
     def move(self, objective: Objective, value: float, x: np.ndarray, t: Any, lr: float, step: int) -> None:
         """Update `step` (from 1) of θ at rate `lr`, from where the loss is `value` and its gradient g."""
-        self._c[:] = self._coefficients(lr, step)
-        self._update(*self._arrays)
+        self.coefficients[:] = self._coefficients(lr, step)
+        self._update(*self._vectors, self.coefficients)
+
+    def call(self, part: slice) -> Call:
+        """The update of a part of θ."""
+        return self._update, *(vector[part] for vector in self._vectors), self.coefficients
+
+    def table(self, lrs: Sequence[float], done: int) -> np.ndarray:
+        """The coefficients of the steps that follow `done` steps at K learning rates, a row a step."""
+        rows = [self._coefficients(lr, step) for step, lr in enumerate(lrs, done + 1)]
+        return np.array(rows, self.coefficients.dtype)
 
 
 class QuasiNewtonSteps:

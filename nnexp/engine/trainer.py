@@ -529,36 +529,55 @@ class Trainer:
         self.pretrained = layers.errors
 
     def _train_epoch(self) -> Iterator[Tick]:
-        batching, step, total, look_every = self.batches, self.learner.step, self.total_steps, self.look_every
-        streams, objective, augmenter = self.experiment.streams, self.config.monitor.objective, self.augmenter
-        tick = start = perf_counter()
-        for x, t in batching.epoch(self.epoch, self.position):
-            if streams:
-                self.predicted[self.position] = self.learner.outputs(x)[0]
-            batch = (x, t) if augmenter is None else augmenter(x, t, self.epoch, self.position)
-            loss = step(*batch, self.lr(self.learner.t))
-            if objective:
-                self.penalty_sum += self.learner.told * len(x)
-            self.position += 1
-            self.loss_sum += loss * len(x)
-            self.loss_rows += len(x)
-            if loss - loss != 0:  # NaN or infinite
-                self.seconds += perf_counter() - start
-                self._diverge(f"the loss became {loss}")
-                return
-            if self.learner.t >= total:
-                break
-            now = perf_counter()
-            if look_every and self.position % look_every == 0 and self.position < batching.steps:
-                self.seconds += now - start
-                if self._look():
+        look_every, tick = self.look_every, perf_counter()
+        start = tick
+        for xs, ts in self.batches.spans(self.epoch, self.position):
+            done, count = 0, len(xs)
+            while done < count and self.learner.t < self.total_steps:
+                due = self._due(count - done)
+                losses = self._advance(xs[done : done + due], ts[done : done + due])
+                done += due
+                if not np.isfinite(losses[-1]):
+                    self.seconds += perf_counter() - start
+                    self._diverge(f"the loss became {losses[-1]}")
                     return
-                now = start = perf_counter()
-            if now - tick > TICK:
-                self.seconds += now - start
-                yield Tick(self.epoch, self.learner.t)
-                tick = start = perf_counter()
+                now = perf_counter()
+                if look_every and self.position % look_every == 0 and self.position < self.batches.steps:
+                    self.seconds += now - start
+                    if self._look():
+                        return
+                    now = start = perf_counter()
+                if now - tick > TICK:
+                    self.seconds += now - start
+                    yield Tick(self.epoch, self.learner.t)
+                    tick = start = perf_counter()
         self.seconds += perf_counter() - start
+
+    def _due(self, count: int) -> int:
+        """How many of the next `count` batches can be trained on before anything has to be looked at."""
+        if self.augmenter is not None or self.experiment.streams or self.config.monitor.objective:
+            return 1
+        due = min(count, self.total_steps - self.learner.t)
+        return min(due, self.look_every - self.position % self.look_every) if self.look_every else due
+
+    def _advance(self, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+        """Train on K batches x (K, B, F) with targets t (K, B, ...), up to the first loss that is not finite."""
+        lrs = [self.lr(self.learner.t + k) for k in range(len(x))]
+        if self.experiment.streams:
+            self.predicted[self.position] = self.learner.outputs(x[0])[0]
+        if self.augmenter is None:
+            losses = self.learner.play(x, t, lrs)
+        else:
+            batch = self.augmenter(x[0], t[0], self.epoch, self.position)
+            losses = np.array([self.learner.step(*batch, lrs[0])])
+        rows = x.shape[1]
+        if self.config.monitor.objective:
+            self.penalty_sum += self.learner.told * rows
+        for loss in losses.tolist():
+            self.loss_sum += loss * rows
+        self.position += len(losses)
+        self.loss_rows += len(losses) * rows
+        return losses
 
     def _next_epoch(self) -> None:
         self.epoch += 1

@@ -113,6 +113,27 @@ def applied_with_bias(s: Source) -> Iterator[Case]:
             yield described(one), (type(one).value, len(c)), arrays
 
 
+def applied_with_bias_over(s: Source) -> Iterator[Case]:
+    for one in elementwise():
+        if type(one).value is not None and not one.transcends and "z" not in one.slope_reads:
+            c = one.coefficients()
+            yield described(one), (type(one).value, len(c)), (s.normal(B, O), s.normal(O), s.c(*c))
+
+
+def broadcasts(s: Source) -> Iterator[Case]:
+    yield "one", (), (s.normal(1), s.empty(O))
+    yield "each", (), (s.normal(O), s.empty(O))
+
+
+def collections(s: Source) -> Iterator[Case]:
+    yield "one", (), (s.normal(O), s.empty(1))
+    yield "each", (), (s.normal(O), s.empty(O))
+
+
+def follows(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(O), s.normal(O), s.c(0.1), s.c(1.2))
+
+
 def applied_backward(s: Source) -> Iterator[Case]:
     for one in elementwise():
         z, y, e = activation_arrays(one, s)
@@ -219,7 +240,7 @@ def normalized(s: Source) -> Iterator[Case]:
     for one in standardizing():
         n = WIDE if one.over == "batch" else B * one.groups_of(WIDE)
         arrays = [s.normal(B, WIDE), s.empty(B, WIDE), s.empty(B, WIDE), s.positive(WIDE), s.normal(WIDE)]
-        statistics = [s.empty(n), s.empty(n), s.empty(n), s.dtype.type(one.eps)]
+        statistics = [s.empty(n), s.empty(n), s.empty(n), s.c(one.eps)]
         yield described(one), (type(one).standard, one.over, one.centred), (*arrays, *statistics)
 
 
@@ -244,6 +265,10 @@ CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
     "noise": noises,
     "apply": applied,
     "apply_biased": applied_with_bias,
+    "apply_biased_over": applied_with_bias_over,
+    "broadcast": broadcasts,
+    "collect": collections,
+    "follow": follows,
     "apply_backward": applied_backward,
     "apply_learned": applied_learned,
     "apply_learned_backward": applied_learned_backward,

@@ -4,7 +4,7 @@ The order of the imports is the order of `nnexp list activation`.
 """
 
 # isort: off
-from nnexp.components.activations.base import Activation, ElementwiseActivation, RowActivation
+from nnexp.components.activations.base import Activation, Call, ElementwiseActivation, RowActivation
 from nnexp.components.activations.linear import Linear
 from nnexp.components.activations.saturating import HardSigmoid, LecunTanh, Lif, Sigmoid, Softsign, Tanh
 from nnexp.components.activations.rectified import (
@@ -23,6 +23,7 @@ from nnexp.components.activations.competing import Maxout, Softmax
 
 __all__ = [
     "Activation",
+    "Call",
     "Celu",
     "ElementwiseActivation",
     "Elu",

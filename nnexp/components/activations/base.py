@@ -14,6 +14,10 @@ import numpy as np
 from nnexp.components.base import Component, default
 
 
+Call = tuple[Any, ...]
+"""A function and its arguments; those of a ufunc end in the array that it writes."""
+
+
 class Activation(Component, family="activation"):
     """A function between layers, of one of the kinds below."""
 
@@ -31,7 +35,7 @@ class Activation(Component, family="activation"):
 class ElementwiseActivation(Activation):
     """y = f(z) for each unit by itself.
 
-    Exponentials are computed by NumPy's vectorised functions into e (`transcend`); the rest is scalar arithmetic
+    Exponentials are computed by NumPy's vectorised functions into e (`exponentials`); the rest is scalar arithmetic
     (`value`, `slope`) that the engine runs on whole arrays or fuses. Where the activation is `learned`, the first of
     the coefficients is the number that is trained, from what `coefficients` says on.
     """
@@ -55,18 +59,24 @@ class ElementwiseActivation(Activation):
         return ()
 
     @default
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        """Write the exponential part of z, shape (B, O), into e."""
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        """The calls that write the exponential part of z, shape (B, O), into e: a ufunc, its inputs, its output."""
+        return []
 
     @default
-    def transcend_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> None:
+    def exponentials_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> list[Call]:
         """The same with the learned numbers a, shape (O,)."""
-        self.transcend(z, e)
+        return self.exponentials(z, e)
+
+    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
+        """Write the exponential part of z, shape (B, O), into e."""
+        for ufunc, *inputs, out in self.exponentials(z, e):
+            ufunc(*inputs, out=out)
 
     @property
     def transcends(self) -> bool:
-        """Whether `transcend` does anything, so that e is needed."""
-        return type(self).transcend is not ElementwiseActivation.transcend
+        """Whether there are exponentials, so that e is needed."""
+        return type(self).exponentials is not ElementwiseActivation.exponentials
 
 
 class RowActivation(Activation):
@@ -81,8 +91,6 @@ class RowActivation(Activation):
         """Write dz, of z's shape, from dy, of y's."""
 
 
-def exp_minus_abs(z: np.ndarray, e: np.ndarray) -> None:
+def exp_minus_abs(z: np.ndarray, e: np.ndarray) -> list[Call]:
     """e = exp(-|z|), in (0, 1]: the exponential that cannot overflow."""
-    np.abs(z, out=e)
-    np.negative(e, out=e)
-    np.exp(e, out=e)
+    return [(np.absolute, z, e), (np.negative, e, e), (np.exp, e, e)]

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from nnexp.components.activations.base import ElementwiseActivation, exp_minus_abs
+from nnexp.components.activations.base import Call, ElementwiseActivation, exp_minus_abs
 from nnexp.components.base import select
 
 
@@ -41,16 +41,13 @@ class Swish(ElementwiseActivation):
     def coefficients(self) -> tuple[float, ...]:
         return (self.beta,)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
         if self.beta == 1:
-            exp_minus_abs(z, e)
-        else:
-            np.multiply(z, self.beta, out=e)
-            exp_minus_abs(e, e)
+            return exp_minus_abs(z, e)
+        return [(np.multiply, z, self.beta, e), *exp_minus_abs(e, e)]
 
-    def transcend_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> None:
-        np.multiply(z, a, out=e)
-        exp_minus_abs(e, e)
+    def exponentials_learned(self, z: np.ndarray, a: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.multiply, z, a, e), *exp_minus_abs(e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -97,19 +94,14 @@ class Gelu(ElementwiseActivation):
         p = 1 / math.sqrt(2 * math.pi)
         return (0.0, p, 3 * 0.044715) if self.approximate == "tanh" else (p, 0.0, 0.0)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
         if self.approximate == "tanh":
             p = 1 / math.sqrt(2 * math.pi)
-            np.multiply(z, z, out=e)
-            e *= 2 * p * 0.044715
-            e += 2 * p
-            e *= z
-            np.tanh(e, out=e)
-        else:
-            from scipy.special import erf
+            inner: list[Call] = [(np.multiply, z, z, e), (np.multiply, e, 2 * p * 0.044715, e), (np.add, e, 2 * p, e)]
+            return [*inner, (np.multiply, e, z, e), (np.tanh, e, e)]
+        from scipy.special import erf
 
-            np.multiply(z, math.sqrt(0.5), out=e)
-            erf(e, out=e)
+        return [(np.multiply, z, math.sqrt(0.5), e), (erf, e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -140,8 +132,8 @@ class Mish(ElementwiseActivation):
     name: Literal["mish"] = "mish"
     slope_reads: ClassVar = frozenset("ze")
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        exp_minus_abs(z, e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return exp_minus_abs(z, e)
 
     @staticmethod
     def value(z, e, c):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from nnexp.components.activations.base import ElementwiseActivation, exp_minus_abs
+from nnexp.components.activations.base import Call, ElementwiseActivation, exp_minus_abs
 from nnexp.components.base import Positive, select
 
 
@@ -207,9 +207,8 @@ class Elu(ElementwiseActivation):
     def coefficients(self) -> tuple[float, ...]:
         return (self.alpha,)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        np.minimum(z, 0, out=e)
-        np.expm1(e, out=e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.minimum, z, 0, e), (np.expm1, e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -246,9 +245,8 @@ class Selu(ElementwiseActivation):
         λ, α = 1.0507009873554805, 1.6732632423543772
         return (λ, λ * α)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        np.minimum(z, 0, out=e)
-        np.expm1(e, out=e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.minimum, z, 0, e), (np.expm1, e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -281,10 +279,8 @@ class Celu(ElementwiseActivation):
     def coefficients(self) -> tuple[float, ...]:
         return (self.alpha,)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        np.minimum(z, 0, out=e)
-        e /= self.alpha
-        np.expm1(e, out=e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.minimum, z, 0, e), (np.divide, e, self.alpha, e), (np.expm1, e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -314,8 +310,8 @@ class Softplus(ElementwiseActivation):
     name: Literal["softplus"] = "softplus"
     slope_reads: ClassVar = frozenset("ze")
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        exp_minus_abs(z, e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return exp_minus_abs(z, e)
 
     @staticmethod
     def value(z, e, c):

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from nnexp.components.activations.base import ElementwiseActivation, exp_minus_abs
+from nnexp.components.activations.base import Call, ElementwiseActivation, exp_minus_abs
 from nnexp.components.base import Positive, select
 
 
@@ -32,8 +32,8 @@ class Sigmoid(ElementwiseActivation):
     name: Literal["sigmoid"] = "sigmoid"
     aliases: ClassVar = ("logistic",)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        exp_minus_abs(z, e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return exp_minus_abs(z, e)
 
     @staticmethod
     def value(z, e, c):
@@ -58,8 +58,8 @@ class Tanh(ElementwiseActivation):
 
     name: Literal["tanh"] = "tanh"
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        np.tanh(z, out=e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.tanh, z, e)]
 
     @staticmethod
     def slope(z, y, e, c):
@@ -86,9 +86,8 @@ class LecunTanh(ElementwiseActivation):
     def coefficients(self) -> tuple[float, ...]:
         return (1.7159, 1.7159 * 2 / 3)
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
-        np.multiply(z, 2 / 3, out=e)
-        np.tanh(e, out=e)
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
+        return [(np.multiply, z, 2 / 3, e), (np.tanh, e, e)]
 
     @staticmethod
     def value(z, e, c):
@@ -192,12 +191,11 @@ class Lif(ElementwiseActivation):
     def coefficients(self) -> tuple[float, ...]:
         return (self.tau / self.t_ref, self.gamma, 1 / self.gamma - math.log(self.gamma))
 
-    def transcend(self, z: np.ndarray, e: np.ndarray) -> None:
+    def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
         from scipy.special import log_expit
 
-        np.subtract(1, z, out=e)
-        e /= self.gamma
-        log_expit(e, out=e)  # -ln(1 + exp((z-1)/γ))
+        # the last is -ln(1 + exp((z-1)/γ))
+        return [(np.subtract, 1, z, e), (np.divide, e, self.gamma, e), (log_expit, e, e)]
         e *= -self.gamma
         np.maximum(e, 1e-30, out=e)
         np.reciprocal(e, out=e)

@@ -1,0 +1,128 @@
+"""Plays training steps from tapes, many in a row, on one thread or with each batch divided among several.
+
+Where a batch is divided, each thread goes forward and backward with its own rows, activations and gradient vector; the
+threads meet, each adds up and updates its own part of the parameters, and they meet again. A thread's matrix products
+are made with one BLAS thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnexp.components.activations import Call
+from nnexp.components.regularizers import Penalty
+from nnexp.engine import loops
+from nnexp.engine.crew import Crew
+from nnexp.engine.network import Pass
+from nnexp.engine.stages import Buffers
+from nnexp.engine.steps import ElementwiseSteps
+from nnexp.engine.tape import Meeting, Tape, Unplayable
+
+if TYPE_CHECKING:
+    from nnexp.engine.learner import Learner
+
+
+class Player:
+    """Plays a learner's steps on batches of one size."""
+
+    def __init__(self, learner: Learner, targets: np.ndarray, threads: int, crew: Crew | None):
+        """For batches like that of these targets (B, ...), as the loss wants them. `crew` are the other threads.
+
+        Raises Unplayable where a step is not made of compiled calls alone.
+        """
+        rows = len(targets)
+        if learner.tells_penalty or learner.clip is not None or learner.limits:
+            raise Unplayable("Python between the calls")
+        if not isinstance(learner.steps, ElementwiseSteps):
+            raise Unplayable("the optimizer")
+        if threads > 1 and not learner.separable:
+            raise Unplayable("a batch that cannot be divided")
+        self.learner, self.crew, self.steps = learner, crew, learner.steps
+        # the first thread has the most rows, and with them the most random numbers to draw
+        self._cuts = [-(-rows * k // threads) for k in range(threads + 1)]
+        self._weights = np.array([(end - start) / rows for start, end in pairwise(self._cuts)])
+        network, bounds = learner.network, [learner.network.size * k // threads for k in range(threads + 1)]
+        gradients = [network.g, *(np.zeros_like(network.g) for _ in range(threads - 1))]
+        meetings = [Meeting(threads), Meeting(threads)] if threads > 1 else []
+        self._rngs: list[np.random.Generator] = []
+        self._tapes: list[Tape] = []
+        self._x: list[np.ndarray] = []
+        for k, (start, end) in enumerate(pairwise(self._cuts)):
+            passed = network.over(rows, training=True) if threads == 1 else self._share(end - start, gradients[k], k)
+            loss, t = learner.new_loss(end - start), np.zeros_like(targets[start:end])
+            calls = [*passed.ahead, *loss.connect(passed.z, t), *passed.connect(loss.d)]
+            part = slice(*bounds[k : k + 2])
+            calls += [meeting.place() for meeting in meetings[:1]]
+            calls += [*self._summed(gradients, part), *self._moved(part, rows)]
+            calls += [meeting.place() for meeting in meetings[1:]]
+            self._tapes.append(Tape(calls, loss.value, (passed.x, t, self.steps.coefficients)))
+
+    def _share(self, rows: int, g: np.ndarray, k: int) -> Pass:
+        """The pass of thread k, with buffers, gradient and random numbers of its own."""
+        network = self.learner.network
+        buffers = Buffers(network.dtype)
+        buffers.rewind(rows)
+        rng = network.noise_rng
+        if rng is not None and k > 0:
+            rng = np.random.Generator(type(rng.bit_generator)(0))
+            self._rngs.append(rng)
+        gradient = {p.name: p.view(g) for p in network.parameters}
+        return Pass(network, rows, True, buffers, gradient, rng)
+
+    def _summed(self, gradients: Sequence[np.ndarray], part: slice) -> list[Call]:
+        """The threads' gradients, weighted by their shares of the batch, added up in the first."""
+        first, *others = gradients
+        calls: list[Call] = []
+        for k, g in enumerate(others, 1):
+            c = np.array([self._weights[0] if k == 1 else 1.0, self._weights[k]], first.dtype)
+            calls.append((loops.mix(), first[part], g[part], c))
+        return calls
+
+    def _moved(self, part: slice, rows: int) -> list[Call]:
+        """Penalties and update of a part of the parameters."""
+        calls: list[Call] = []
+        for slope, (w, g, c), penalty in self.learner.penalties:
+            own = slice(part.start, min(part.stop, len(w)))
+            if own.start < own.stop:
+                calls.append((slope, w[own], g[own], self._shared(penalty, c, rows)))
+        return [*calls, self.steps.call(part)]
+
+    @staticmethod
+    def _shared(penalty: Penalty, c: np.ndarray, rows: int) -> np.ndarray:
+        """A penalty's coefficients for a batch of `rows` examples."""
+        share = penalty.share(rows) if penalty.per_example else 1.0
+        return np.multiply(penalty.coefficients(), share).astype(c.dtype)
+
+    def play(self, x: np.ndarray, t: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
+        """Steps on batches x (K, B, F) with targets t (K, B, ...) at K learning rates.
+
+        Returns the batches' losses before each step, shape (K,), or fewer: up to the first that is not finite.
+        """
+        coefficients = self.steps.table(lrs, self.learner.t)
+        values = np.zeros((len(lrs), len(self._tapes)))
+        c = coefficients.ctypes.data, coefficients.strides[0]
+        sources: list[Any] = []
+        for start in self._cuts[:-1]:
+            moving = ((a.ctypes.data + start * a.strides[1], a.strides[0]) for a in (x, t))
+            sources.append((*moving, c))
+        self._scatter()
+        jobs = [partial(tape.play, sources[k], values, k) for k, tape in enumerate(self._tapes)]
+        if self.crew is not None:
+            self.crew.begin(jobs[1:])
+        done = jobs[0]()
+        if self.crew is not None:
+            self.crew.finish()
+        self.learner.t += done
+        return values[:done] @ self._weights
+
+    def _scatter(self) -> None:
+        """Set the other threads' generators far ahead of the first, by multiples of a jump that no run comes to."""
+        rng = self.learner.network.noise_rng
+        for k, other in enumerate(self._rngs, 1):
+            assert rng is not None
+            other.bit_generator.state = rng.bit_generator.jumped(k).state  # type: ignore[attr-defined]
