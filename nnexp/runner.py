@@ -19,6 +19,7 @@ from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.engine.data import SPLITS
 from nnexp.engine.loops import form
 from nnexp.engine.surface import kind_of
+from nnexp.engine.threads import settle
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
 from nnexp.store.folder import RunFolder
@@ -32,6 +33,7 @@ BEAT = 10.0
 
 def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[str, Any] | None = None) -> RunFolder:
     """Make the folder of a new run; `label` says what differs from its siblings, `extra` goes into run.json."""
+    settle(experiment)
     config = experiment.config
     folder = RunFolder.create(root, config.name, label, config.seed)
     plain = filled(config)
@@ -81,11 +83,14 @@ def train(
     folder.write_record(record)
     try:
         with (
-            threadpoolctl.threadpool_limits(experiment.config.threads, user_api="blas"),
+            threadpoolctl.threadpool_limits(1, user_api="blas"),
             np.errstate(all="ignore"),
         ):
             experiment.rehearse()
             trainer = experiment.trainer()
+            threads = experiment.config.threads
+            assert threads != "auto"  # `begin` settled it
+            threadpoolctl.threadpool_limits(trainer.divide(threads), user_api="blas")
             state = folder.read_checkpoint()
             if state is not None:
                 _restore(trainer, state, folder)

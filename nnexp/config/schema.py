@@ -132,7 +132,10 @@ class ExperimentConfig(Settings):
     precision: Literal["float32", "float64"] = Field(
         "float32", description="of parameters and arithmetic; on a surface float64 where nothing is said"
     )
-    threads: Annotated[int, Field(ge=1, le=256)] = Field(1, description="BLAS threads; in a sweep always 1")
+    threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+        "auto",
+        description="that share a run's work; auto: as many as are quickest, by measurement; in a sweep always 1",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -22,6 +22,7 @@ class Crew:
     """
 
     def __init__(self, helpers: int):
+        self.size = helpers
         self._helpers = [_Helper() for _ in range(helpers)]
 
     def begin(self, jobs: list[Callable[[], Any]]) -> None:

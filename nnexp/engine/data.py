@@ -18,10 +18,6 @@ from nnexp.errors import Misfit
 
 SPLITS = ("train", "validation", "test")
 """The parts that a table is cut into, in the order in which scores are shown."""
-WINDOW = 1 << 18
-"""Bytes of examples that are gathered at once, ahead of their batches."""
-
-
 @dataclass(frozen=True)
 class Split:
     """Examples of one split in the file's order: x (N, F) in the run's precision, t (N,) as loaded."""
@@ -190,11 +186,6 @@ def _shares(sizes: list[int], share: float) -> list[int]:
     return [min(count, size - 1) for count, size in zip(counts, sizes, strict=True)]
 
 
-def _cut(array: np.ndarray, rows: int) -> np.ndarray:
-    """An array (N, ...) as (K, rows, ...)."""
-    return array.reshape(-1, rows, *array.shape[1:])
-
-
 class Batches:
     """Cuts the training split into batches, in the order that the batch mode and the seed's `shuffle` stream say."""
 
@@ -215,13 +206,6 @@ class Batches:
         self.rows = batching.rows(len(x))
         full, self.rest = batching.sizes(len(x))
         self.steps = full + (self.rest > 0)
-        per_batch = max(self.rows * x.shape[1] * x.itemsize, 1)
-        self.window = max(1, WINDOW // per_batch)
-        """Batches that are gathered at once."""
-        rows = min(self.window * self.rows, len(x))
-        if batching.shuffle != "never":
-            self.x_window = np.empty((rows, x.shape[1]), x.dtype)
-            self.t_window = np.empty((rows, *t.shape[1:]), t.dtype)
 
     def order(self, epoch: int) -> np.ndarray | None:
         """The permutation of an epoch, counted from 1; None for the file's order."""
@@ -252,26 +236,19 @@ class Batches:
         order = self.order(epoch)
         return np.arange(count) if order is None else order[:count]
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches (x, t) of an epoch from the `start`-th on. The arrays are overwritten by the next batches."""
-        for x, t in self.spans(epoch, start):
-            yield from zip(x, t, strict=True)
-
-    def spans(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The same, as many batches of one size at a time as are gathered at once: x (K, B, F) and t (K, B, ...)."""
+    def indices(self, epoch: int, start: int = 0) -> Iterator[np.ndarray]:
+        """Which examples are in the batches of an epoch from the `start`-th on: (K, B), then what is left, (1, rest)."""
         order = self.order(epoch)
-        B, n = self.rows, min(self.steps * self.rows, len(self.x))
-        for window in range(start // self.window, -(-self.steps // self.window)):
-            first, end = window * self.window * B, min((window + 1) * self.window * B, n)
-            if order is None:
-                x, t = self.x[first:end], self.t[first:end]
-            else:
-                # mode="clip" lets take write straight into the buffer
-                index, size = order[first:end], end - first
-                x = np.take(self.x, index, axis=0, out=self.x_window[:size], mode="clip")
-                t = np.take(self.t, index, axis=0, out=self.t_window[:size], mode="clip")
-            done, full = max(start - window * self.window, 0) * B, len(x) // B * B
-            if done < full:
-                yield _cut(x[done:full], B), _cut(t[done:full], B)
-            if full < len(x):
-                yield x[None, full:], t[None, full:]
+        if order is None:
+            order = np.arange(len(self.x))
+        full = len(self.x) // self.rows
+        if start < full:
+            yield order[start * self.rows : full * self.rows].reshape(-1, self.rows)
+        if self.rest and start < self.steps:
+            yield order[None, full * self.rows :]
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The batches (x, t) themselves."""
+        for span in self.indices(epoch, start):
+            for index in span:
+                yield self.x[index], self.t[index]

@@ -192,6 +192,8 @@ class Descent(ABC):
         self.tells_penalty, self.told = False, 0.0
         """Whether each step says what the penalties were before it, and what it said last."""
         self.g = parameters.g
+        self.examples = np.empty((0, 0)), np.empty(0)
+        """Inputs x (N, F) and targets t (N, ...) that `play` trains on."""
         self.steps = steps_of(optimizer, parameters.θ, parameters.g)
         self.slots = self.steps.slots
         self.penalties = [self._penalty(p, parameters) for p in penalties if p.strength > 0]
@@ -211,6 +213,10 @@ class Descent(ABC):
     def objective(self, x: np.ndarray, t: Targets) -> float:
         """The value at the present θ on a batch x with targets t; the gradient vector holds its gradient."""
 
+    @abstractmethod
+    def player(self, rows: int) -> Player | None:
+        """What plays steps on batches of `rows` of the attached examples; None where only Python can make them."""
+
     def gradient(self, x: np.ndarray, t: Targets) -> float:
         """The objective on a batch, without penalties; the gradient vector holds its gradient, clipped, with them."""
         value = self.objective(x, t)
@@ -229,6 +235,26 @@ class Descent(ABC):
     def total(self, x: np.ndarray, t: Targets) -> float:
         """The objective on a batch with penalties; the gradient vector holds the gradient of both."""
         return self.gradient(x, t) + self.penalty(len(x))
+
+    def attach(self, x: np.ndarray, t: np.ndarray) -> None:
+        """Train on the examples x (N, F) with targets t (N, ...)."""
+        self.examples = x, t
+
+    def play(self, index: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
+        """Steps at K learning rates on K batches, of the examples `index` (K, B), int64 in one piece.
+
+        Returns the batches' losses before each step, without penalties, shape (K,), or fewer: up to the first that is
+        not finite.
+        """
+        player = self.player(index.shape[1])
+        if player is not None:
+            return player.play(index, lrs)
+        losses = []
+        for examples, lr in zip(index, lrs, strict=True):
+            losses.append(self.step(self.examples[0][examples], self.examples[1][examples], lr))
+            if not math.isfinite(losses[-1]):
+                break
+        return np.array(losses)
 
     def step(self, x: np.ndarray, t: Targets, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""
@@ -259,9 +285,8 @@ class Learner(Descent):
         weights = [network.value[p.name] for p in network.parameters if p.is_weight] if constraints else []
         self.limits = [(one.limit, W) for one in constraints for W in weights]
         self._stages: dict[int, LossStage] = {}
-        self.threads = 1
-        """Among how many threads a batch is divided."""
         self._crew: Crew | None = None
+        """The other threads that a batch is divided among."""
         self._players: dict[int, Player | None] = {}
 
     def penalty(self, rows: int) -> float:
@@ -287,38 +312,34 @@ class Learner(Descent):
         soft = self.loss.soft_targets(self.network.outputs) if isinstance(self.loss, SoftmaxLoss) else None
         return not together and (soft is None or np.ptp(soft.weight) == 0)
 
-    def divide(self, threads: int) -> bool:
-        """Divide each batch among threads from now on. Returns whether that can be done."""
-        self.threads = threads if self.separable else 1
-        self._players.clear()
-        self._crew = Crew(self.threads - 1) if self.threads > 1 else None
-        return self.threads == threads
+    def divide(self, threads: int) -> int:
+        """Divide each batch of the attached examples among threads, if that can be done.
 
-    def play(self, x: np.ndarray, t: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
-        """Steps on K batches x (K, B, F) with encoded targets t (K, B, ...) at K learning rates.
-
-        Returns the batches' losses before each step, without penalties, shape (K,), or fewer: up to the first that is
-        not finite.
+        Returns how many threads a matrix product may take: one where batches are divided, else `threads`.
         """
-        rows = t.shape[1]
-        if rows not in self._players:
-            self._players[rows] = self._player(t[0])
-        player = self._players[rows]
-        if player is not None:
-            return player.play(x, t, lrs)
-        losses = []
-        for k, lr in enumerate(lrs):
-            losses.append(self.step(x[k], t[k], lr))
-            if not math.isfinite(losses[-1]):
-                break
-        return np.array(losses)
+        self.dismiss()
+        if threads == 1 or not self.separable or self._new_player(1) is None:
+            return threads
+        self._crew = Crew(threads - 1)
+        return 1
 
-    def _player(self, targets: np.ndarray) -> Player | None:
-        """What plays steps on batches like this one; None where only Python can make them."""
+    def dismiss(self) -> None:
+        """End the threads that batches are divided among."""
+        self._players.clear()
+        if self._crew is not None:
+            self._crew.dismiss()
+        self._crew = None
+
+    def player(self, rows: int) -> Player | None:
+        if rows not in self._players:
+            self._players[rows] = self._new_player(rows)
+        return self._players[rows]
+
+    def _new_player(self, rows: int) -> Player | None:
         if loops.plain():
             return None
         try:
-            return Player(self, targets, min(self.threads, len(targets)), self._crew)
+            return Player(self, *self.examples, rows, self._crew)
         except Unplayable:
             return None
 

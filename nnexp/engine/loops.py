@@ -353,6 +353,35 @@ def collect() -> Callable[..., None]:
 
 
 @cache
+def take(dimensions: int) -> Callable[..., None]:
+    """(array, index, out): out = array[index], shapes (N, ...), (B,), (B, ...), of one or two dimensions."""
+    if plain():
+
+        def run(array, index, out):
+            np.take(array, index, axis=0, out=out, mode="clip")  # the mode lets it write straight into out
+
+        return run
+    jit, _ = _compiler()
+    if dimensions == 1:
+
+        @jit
+        def numbers(array, index, out):
+            for i in range(index.size):
+                out[i] = array[index[i]]
+
+        return numbers
+
+    @jit
+    def rows(array, index, out):
+        for i in range(index.size):
+            row = array[index[i]]
+            for j in range(row.size):
+                out[i, j] = row[j]
+
+    return rows
+
+
+@cache
 def mix() -> Callable[..., None]:
     """(g, other, c): g = c[0] g + c[1] other; shapes (D,), (D,), (2,)."""
     if plain():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,19 +30,20 @@ if TYPE_CHECKING:
 class Player:
     """Plays a learner's steps on batches of one size."""
 
-    def __init__(self, learner: Learner, targets: np.ndarray, threads: int, crew: Crew | None):
-        """For batches like that of these targets (B, ...), as the loss wants them. `crew` are the other threads.
+    def __init__(
+        self, learner: Learner, x: np.ndarray, t: np.ndarray, rows: int, crew: Crew | None
+    ):
+        """For batches of `rows` of the examples x (N, F) with encoded targets t (N, ...). `crew` are other threads.
 
         Raises Unplayable where a step is not made of compiled calls alone.
         """
-        rows = len(targets)
+        threads = 1 if crew is None or rows <= crew.size else crew.size + 1
         if learner.tells_penalty or learner.clip is not None or learner.limits:
             raise Unplayable("Python between the calls")
         if not isinstance(learner.steps, ElementwiseSteps):
             raise Unplayable("the optimizer")
-        if threads > 1 and not learner.separable:
-            raise Unplayable("a batch that cannot be divided")
-        self.learner, self.crew, self.steps = learner, crew, learner.steps
+        self.learner, self.steps = learner, learner.steps
+        self.crew = crew if threads > 1 else None
         # the first thread has the most rows, and with them the most random numbers to draw
         self._cuts = [-(-rows * k // threads) for k in range(threads + 1)]
         self._weights = np.array([(end - start) / rows for start, end in pairwise(self._cuts)])
@@ -51,16 +52,17 @@ class Player:
         meetings = [Meeting(threads), Meeting(threads)] if threads > 1 else []
         self._rngs: list[np.random.Generator] = []
         self._tapes: list[Tape] = []
-        self._x: list[np.ndarray] = []
         for k, (start, end) in enumerate(pairwise(self._cuts)):
             passed = network.over(rows, training=True) if threads == 1 else self._share(end - start, gradients[k], k)
-            loss, t = learner.new_loss(end - start), np.zeros_like(targets[start:end])
-            calls = [*passed.ahead, *loss.connect(passed.z, t), *passed.connect(loss.d)]
+            loss, target = learner.new_loss(end - start), np.zeros((end - start, *t.shape[1:]), t.dtype)
+            index = np.zeros(end - start, np.int64)
+            calls = [(loops.take(2), x, index, passed.x), (loops.take(t.ndim), t, index, target)]
+            calls += [*passed.ahead, *loss.connect(passed.z, target), *passed.connect(loss.d)]
             part = slice(*bounds[k : k + 2])
             calls += [meeting.place() for meeting in meetings[:1]]
             calls += [*self._summed(gradients, part), *self._moved(part, rows)]
             calls += [meeting.place() for meeting in meetings[1:]]
-            self._tapes.append(Tape(calls, loss.value, (passed.x, t, self.steps.coefficients)))
+            self._tapes.append(Tape(calls, loss.value, (index, self.steps.coefficients)))
 
     def _share(self, rows: int, g: np.ndarray, k: int) -> Pass:
         """The pass of thread k, with buffers, gradient and random numbers of its own."""
@@ -98,18 +100,16 @@ class Player:
         share = penalty.share(rows) if penalty.per_example else 1.0
         return np.multiply(penalty.coefficients(), share).astype(c.dtype)
 
-    def play(self, x: np.ndarray, t: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
-        """Steps on batches x (K, B, F) with targets t (K, B, ...) at K learning rates.
+    def play(self, index: np.ndarray, lrs: Sequence[float]) -> np.ndarray:
+        """Steps on the batches of the examples `index` (K, B), int64 in one piece, at K learning rates.
 
         Returns the batches' losses before each step, shape (K,), or fewer: up to the first that is not finite.
         """
         coefficients = self.steps.table(lrs, self.learner.t)
         values = np.zeros((len(lrs), len(self._tapes)))
         c = coefficients.ctypes.data, coefficients.strides[0]
-        sources: list[Any] = []
-        for start in self._cuts[:-1]:
-            moving = ((a.ctypes.data + start * a.strides[1], a.strides[0]) for a in (x, t))
-            sources.append((*moving, c))
+        rows = ((index.ctypes.data + start * index.itemsize, index.strides[0]) for start in self._cuts[:-1])
+        sources = [(each, c) for each in rows]
         self._scatter()
         jobs = [partial(tape.play, sources[k], values, k) for k, tape in enumerate(self._tapes)]
         if self.crew is not None:

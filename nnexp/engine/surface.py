@@ -62,6 +62,9 @@ class SurfaceDescent(Descent):
         super().__init__(position, optimizer, (), clip)
         self.position, self.surface, self.rng = position, surface, rng
 
+    def player(self, rows: int) -> None:
+        return None
+
     def objective(self, x: np.ndarray, t: Targets) -> float:
         θ, g, noise = self.position.θ, self.position.g, self.surface.noise
         g[:] = self.surface.gradient(θ)
@@ -146,8 +149,12 @@ class SurfaceTrainer(Trainer):
         self.network = self.point  # type: ignore[assignment]
         self.learner = experiment.descent(self.point, self.noise_rng)  # type: ignore[assignment]
         self.batches = Batches(data.train.x, data.train.t, FullBatch(shuffle="never"), config.seed)
+        self.learner.attach(self.batches.x, self.batches.t)
         self.encoded = {}
         self.augmenter = None
+
+    def divide(self, threads: int) -> int:
+        return threads
 
     def score(self, split: str) -> dict[str, float]:
         """Loss, distance to the nearest minimum and length of the gradient at θ, without noise."""

@@ -31,8 +31,8 @@ import numpy as np
 from nnexp.components.activations import Call
 from nnexp.engine import loops
 
-MOST_WORDS = 112
-"""Words of the longest call."""
+COUNTS = {4, 15} | {2 + 7 * vectors + 9 * tables for vectors in range(10) for tables in range(6)}
+"""How many words a call may have: a ufunc's, a product's, a loop's over so many arrays of one and two dimensions."""
 
 
 LOOKS = 2000
@@ -122,7 +122,7 @@ class Tape:
         words = [self._result.ctypes.data, self._exception.ctypes.data]
         for array in arguments:
             words += [0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides]
-        if len(words) > MOST_WORDS:
+        if len(words) not in COUNTS:
             raise Unplayable(f"{len(words)} words")
         return address, words
 
@@ -234,7 +234,7 @@ class _Compiled:
                 base = builder.inttoptr(words, word.as_pointer())
                 done = builder.append_basic_block("done")
                 switch = builder.switch(count, done)
-                for n in range(4, MOST_WORDS + 1):
+                for n in sorted(COUNTS):
                     block = builder.append_basic_block(f"words{n}")
                     switch.add_case(ir.Constant(word, n), block)
                     builder.position_at_end(block)

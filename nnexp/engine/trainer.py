@@ -397,7 +397,8 @@ class Experiment:
         net = self._network(1, (width,) * len(each), each, np.random.default_rng(0))
         learner = self.learner(net)
         x, t = np.zeros((2, 1), dtype), self.encoded(self.data.train.t[:2])
-        learner.step(x, t, 0.0)
+        learner.attach(x, t)
+        learner.play(np.arange(2)[None], [0.0])
         learner.outputs(x)
         if config.pretrain is not None:
             once = config.pretrain.model_copy(update={"epochs": 1, "batch": 2})
@@ -453,6 +454,8 @@ class Trainer:
         self.pretrained: list[dict[str, Any]] = []
         """Each hidden layer's reconstruction error before and after pre-training, once all are pre-trained."""
         self.seconds = 0.0
+        self.pace = TICK
+        """Seconds that a step took last."""
         self.enough = False
         """Whether early stopping has had enough."""
         self.best_value = math.nan
@@ -479,6 +482,7 @@ class Trainer:
             self.augmenter = Augmenter(*given, experiment.image)
         inputs = data.train.x if data.raw is None else data.raw
         self.batches = Batches(inputs, targets, config.batch, config.seed, generator)
+        self.learner.attach(inputs, targets)
         self.network.over(self.batches.rows, training=True)
         self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
 
@@ -531,17 +535,18 @@ class Trainer:
     def _train_epoch(self) -> Iterator[Tick]:
         look_every, tick = self.look_every, perf_counter()
         start = tick
-        for xs, ts in self.batches.spans(self.epoch, self.position):
-            done, count = 0, len(xs)
+        for span in self.batches.indices(self.epoch, self.position):
+            done, count = 0, len(span)
             while done < count and self.learner.t < self.total_steps:
-                due = self._due(count - done)
-                losses = self._advance(xs[done : done + due], ts[done : done + due])
+                due, began = self._due(count - done), perf_counter()
+                losses = self._advance(span[done : done + due])
                 done += due
                 if not np.isfinite(losses[-1]):
                     self.seconds += perf_counter() - start
                     self._diverge(f"the loss became {losses[-1]}")
                     return
                 now = perf_counter()
+                self.pace = (now - began) / len(losses)
                 if look_every and self.position % look_every == 0 and self.position < self.batches.steps:
                     self.seconds += now - start
                     if self._look():
@@ -557,20 +562,22 @@ class Trainer:
         """How many of the next `count` batches can be trained on before anything has to be looked at."""
         if self.augmenter is not None or self.experiment.streams or self.config.monitor.objective:
             return 1
-        due = min(count, self.total_steps - self.learner.t)
+        due = min(count, self.total_steps - self.learner.t, max(1, round(TICK / self.pace)))
         return min(due, self.look_every - self.position % self.look_every) if self.look_every else due
 
-    def _advance(self, x: np.ndarray, t: np.ndarray) -> np.ndarray:
-        """Train on K batches x (K, B, F) with targets t (K, B, ...), up to the first loss that is not finite."""
-        lrs = [self.lr(self.learner.t + k) for k in range(len(x))]
+    def _advance(self, index: np.ndarray) -> np.ndarray:
+        """Train on the K batches of the examples `index` (K, B), up to the first loss that is not finite."""
+        x, t, rows = self.batches.x, self.batches.t, index.shape[1]
+        lrs = [self.lr(self.learner.t)] * len(index)
+        if self.config.schedule.per == "step":
+            lrs = [self.lr(self.learner.t + k) for k in range(len(index))]
         if self.experiment.streams:
-            self.predicted[self.position] = self.learner.outputs(x[0])[0]
+            self.predicted[self.position] = self.learner.outputs(x[index[0]])[0]
         if self.augmenter is None:
-            losses = self.learner.play(x, t, lrs)
+            losses = self.learner.play(index, lrs)
         else:
-            batch = self.augmenter(x[0], t[0], self.epoch, self.position)
+            batch = self.augmenter(x[index[0]], t[index[0]], self.epoch, self.position)
             losses = np.array([self.learner.step(*batch, lrs[0])])
-        rows = x.shape[1]
         if self.config.monitor.objective:
             self.penalty_sum += self.learner.told * rows
         for loss in losses.tolist():
@@ -578,6 +585,10 @@ class Trainer:
         self.position += len(losses)
         self.loss_rows += len(losses) * rows
         return losses
+
+    def divide(self, threads: int) -> int:
+        """Divide the work among threads, from now on. Returns how many of them a matrix product may take."""
+        return self.learner.divide(threads)
 
     def _next_epoch(self) -> None:
         self.epoch += 1

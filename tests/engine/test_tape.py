@@ -1,0 +1,190 @@
+"""Steps played from tapes against the same steps made by Python, to the bit; and batches divided among threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nnexp.components.activations import Activation, RowActivation
+from nnexp.components.losses import Loss
+from nnexp.components.normalizations import Normalization
+from nnexp.components.optimizers import Minimizer
+from nnexp.components.regularizers import Regularizer
+from nnexp.config.load import load_data
+from nnexp.engine import loops
+from nnexp.engine.crew import Crew
+from nnexp.engine.tape import Meeting, Tape, Unplayable
+from nnexp.engine.trainer import Experiment, Row, Trainer
+from tests.variants import described, variants
+
+pytestmark = pytest.mark.skipif(loops.plain(), reason="the plain form has no tapes")
+
+REAL = {"dataset": {"name": "friedman1", "n": 60}}
+CLASSES = {"dataset": {"name": "blobs", "n": 60, "features": 5, "centers": 2}}
+
+
+def plain_data(one: Any) -> dict[str, Any]:
+    return one.model_dump(mode="json")
+
+
+def alternatives() -> Iterator[Any]:
+    """Configurations that differ in one component from a small one."""
+    for family, key, data in (
+        (Activation, "activation", CLASSES),
+        (Normalization, "normalization", CLASSES),
+        (Minimizer, "optimizer", CLASSES),
+        (Regularizer, "regularization", CLASSES),
+    ):
+        for one in variants(family):
+            value = [plain_data(one)] if key == "regularization" else plain_data(one)
+            yield pytest.param({**data, key: value}, id=f"{key}-{described(one)}")
+    for one in variants(Loss):
+        for data in (CLASSES, REAL):
+            yield pytest.param({**data, "loss": plain_data(one)}, id=f"loss-{described(one)}-{data['dataset']['name']}")
+
+
+def trained(config: dict[str, Any], threads: int = 1, played: bool = True) -> tuple[Trainer, list[dict[str, Any]]]:
+    """A trainer at its end, and its rows; not played: every step made by Python."""
+    base = {
+        "architecture": {"name": "mlp", "hidden": [6, 6]},
+        "batch": {"name": "mini", "size": 16},
+        "stop": {"epochs": 2},
+    }
+    if dict(config.get("optimizer", {})).get("name") == "lbfgs":
+        base["batch"] = {"name": "full"}
+    trainer = Experiment(load_data({**base, **config}, "test").config).trainer()
+    trainer.divide(threads)
+    if not played:
+        trainer.learner.player = lambda rows: None  # type: ignore[method-assign]
+    rows = [event.values for event in trainer.run() if isinstance(event, Row)]
+    trainer.learner.dismiss()
+    return trainer, [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def unfit(config: dict[str, Any]) -> str | None:
+    try:
+        trained({**config, "stop": {"epochs": 1}})
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("config", alternatives())
+def test_played_steps_are_pythons(config: dict[str, Any], precision: str) -> None:
+    config = {**config, "precision": precision}
+    if (why := unfit(config)) is not None:
+        pytest.skip(f"not a configuration: {why}")
+    (one, rows), (other, expected) = trained(config), trained(config, played=False)
+    np.testing.assert_array_equal(one.network.θ, other.network.θ)
+    for name, array in one.network.running.items():
+        np.testing.assert_array_equal(array, other.network.running[name])
+    assert rows == expected
+
+
+def test_most_configurations_are_played() -> None:
+    """What Python has to do by itself is the exception: whole rows, normal numbers, limits, line searches."""
+    for one in variants(Activation):
+        if isinstance(one, RowActivation) or getattr(type(one), "spread", None) is not None:
+            continue
+        trainer, _ = trained({**CLASSES, "activation": plain_data(one)})
+        assert trainer.learner.player(16) is not None, described(one)
+
+
+@pytest.mark.parametrize("normalization", ["none", "layer", "weight"])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_divided_batches_give_the_same_up_to_rounding(threads: int, normalization: str) -> None:
+    config = {**CLASSES, "normalization": normalization, "precision": "float64", "regularization": ["l2"]}
+    (one, rows), (other, expected) = trained(config, threads), trained(config)
+    np.testing.assert_allclose(one.network.θ, other.network.θ, rtol=1e-9, atol=1e-12)
+    for row, wanted in zip(rows, expected, strict=True):
+        assert row == pytest.approx(wanted, rel=1e-9)
+
+
+def test_divided_batches_give_the_same_bits_again() -> None:
+    config = {**CLASSES, "regularization": [{"name": "dropout", "rate": 0.3}]}
+    (one, rows), (other, again) = trained(config, 2), trained(config, 2)
+    np.testing.assert_array_equal(one.network.θ, other.network.θ)
+    assert rows == again
+
+
+def test_a_batch_with_statistics_of_its_own_is_not_divided() -> None:
+    trainer, _ = trained({**CLASSES, "normalization": "batch"}, 2)
+    assert trainer.divide(2) == 2
+    assert trained(CLASSES)[0].divide(2) == 1
+
+
+def test_dropout_draws_what_numpy_draws() -> None:
+    for dtype in ("f4", "f8"):
+        rng, same = np.random.default_rng(3), np.random.default_rng(3)
+        u, value = np.zeros((7, 5), dtype), np.zeros((1, 1))
+        loop = loops.elementwise_loss(_first, _first, 0)
+        stand_in = (loop, np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
+        tape = Tape([(loops.Draw(rng, "uniform"), u), stand_in], stand_in, [])
+        for _ in range(2):
+            assert tape.play([], value) == 1
+            np.testing.assert_array_equal(u, same.random(u.shape, dtype))
+        assert rng.bit_generator.state == same.bit_generator.state
+
+
+def _first(z: Any, t: Any, c: Any) -> Any:
+    return z
+
+
+def test_what_only_python_can_do_is_named() -> None:
+    with pytest.raises(Unplayable, match="test_what_only_python_can_do_is_named"):
+        Tape([(test_what_only_python_can_do_is_named,)], (), [])
+    with pytest.raises(Unplayable, match="normal"):
+        Tape([(loops.Draw(np.random.default_rng(0), "normal"), np.zeros((2, 2)))], (), [])
+
+
+def test_steps_end_at_the_first_value_that_is_not_finite() -> None:
+    config = {**CLASSES, "optimizer": {"name": "sgd", "lr": 1e30}, "loss": "mse", "stop": {"epochs": 3}}
+    with np.errstate(all="ignore"):
+        (one, _), (other, _) = trained(config), trained(config, played=False)
+        divided, _ = trained(config, 2)
+    assert one.outcome is not None
+    assert one.outcome == other.outcome
+    assert divided.outcome is not None
+    assert divided.outcome.step == one.outcome.step
+
+
+def test_a_checkpoint_amid_an_epoch_of_divided_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnexp.engine.trainer.TICK", 0.0)
+    config = {**CLASSES, "regularization": [{"name": "dropout", "rate": 0.3}]}
+    whole, _ = trained(config, 2)
+    first = Experiment(load_data({"architecture": {"name": "mlp", "hidden": [6, 6]}, "batch": 16, **config}, "t").config)
+    assert whole.network.size == first.trainer().network.size
+
+
+def test_crew_does_all_jobs_and_tells_of_errors() -> None:
+    crew, done = Crew(2), []
+    for number in range(50):
+        crew.begin([lambda n=number: done.append(n), lambda n=number: done.append(n)])
+        crew.finish()
+    assert sorted(done) == sorted([*range(50), *range(50)])
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    crew.begin([fail, lambda: None])
+    with pytest.raises(ValueError, match="no"):
+        crew.finish()
+    before = threading.active_count()
+    crew.dismiss()
+    for _ in range(1000):
+        if threading.active_count() == before - 2:
+            break
+        threading.Event().wait(0.01)
+    assert threading.active_count() == before - 2
+
+
+def test_meeting_places_are_apart() -> None:
+    meeting = Meeting(2)
+    one, two = meeting.place(), meeting.place()
+    assert one[1] is two[1]
+    assert one[2] is not two[2]
