@@ -112,8 +112,8 @@ class Index:
         removed = [(os.fsencode(folder),) for folder in gone]
         try:
             self._write(pairs, rows, removed)
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                 return  # locked, read-only, a full disk
             with suppress(OSError, sqlite3.Error):
                 self.path.unlink(missing_ok=True)
