@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -11,6 +13,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.base import Component, NonNegative, one_thread
 from nnexp.errors import Misfit, did_you_mean
+
+BLOCK = 1 << 22
+"""Bytes of inputs that a statistic looks at at once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,9 @@ class Scaled(Fitted):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if self.fill is not None:
             x = np.where(np.isnan(x), self.fill, x)
-        return (x - self.shift) / self.scale
+        x = x - self.shift
+        x /= self.scale
+        return x
 
 
 @dataclass(frozen=True)
@@ -144,8 +151,13 @@ class Standardize(Preprocessing):
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         mean = x.mean(axis=0)
-        std = x.std(axis=0) if self.scale == "feature" else np.full(x.shape[1], (x - mean).std())
-        return Scaled(mean, _divisor(std, np.abs(x).max(axis=0)))
+        if self.scale == "feature":
+            std = _by_columns(lambda some: some.std(axis=0), x)
+        else:
+            centred = x - mean
+            centred -= centred.mean()
+            std = np.full(x.shape[1], np.sqrt(np.square(centred, out=centred).mean()))
+        return Scaled(mean, _divisor(std, _size(x)))
 
 
 class Minmax(Preprocessing):
@@ -173,7 +185,7 @@ class Minmax(Preprocessing):
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         low, high = x.min(axis=0), x.max(axis=0)
-        scale = _divisor(high - low, np.abs(x).max(axis=0)) / (self.high - self.low)
+        scale = _divisor(high - low, np.maximum(high, -low)) / (self.high - self.low)
         return Scaled(low - self.low * scale, scale)
 
 
@@ -356,14 +368,30 @@ class Impute(Preprocessing):
     takes_missing: ClassVar = True
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
-        known = ~np.isnan(x)
-        mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        return Scaled(np.zeros(x.shape[1]), np.ones(x.shape[1]), mean)
+        def mean(some: np.ndarray) -> np.ndarray:
+            known = ~np.isnan(some)
+            return np.where(known, some, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+
+        return Scaled(np.zeros(x.shape[1]), np.ones(x.shape[1]), _by_columns(mean, x))
 
 
 def _divisor(spread: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The spread to divide by, 1 where a feature is constant up to the rounding of values of that size."""
     return np.where(spread <= 1e-12 * np.maximum(size, 1e-300), 1.0, spread)
+
+
+def _size(x: np.ndarray) -> np.ndarray:
+    """The largest absolute value of each column of x (N, F)."""
+    return np.maximum(x.max(axis=0), -x.min(axis=0))
+
+
+def _by_columns(statistic: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
+    """A statistic (F,) of the columns of x (N, F), of a few at a time, so that what is in between stays small."""
+    width = max(2, BLOCK // max(len(x) * x.itemsize, 1))
+    if width >= x.shape[1]:
+        return statistic(x)
+    ends = [*range(0, x.shape[1] - 1, width), x.shape[1]]  # no column alone: its sum would be rounded in another order
+    return np.concatenate([statistic(x[:, first:last]) for first, last in pairwise(ends)])
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -374,8 +402,7 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     mean = x.mean(axis=0)
     centred = x - mean
-    size = np.abs(x).max(axis=0)
-    centred[:, np.abs(centred).max(axis=0) <= 1e-12 * size] = 0.0  # what rounding the mean left of a constant
+    centred[:, _size(centred) <= 1e-12 * _size(x)] = 0.0  # what rounding the mean left of a constant
     with one_thread():
         _, σ, rows = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
     kept = σ > max(x.shape) * np.finfo(x.dtype).eps * σ[0]
