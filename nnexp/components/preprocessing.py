@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from nnexp.components.base import Component, NonNegative, one_thread
 from nnexp.errors import Misfit, did_you_mean
 
-BLOCK = 1 << 22
+BLOCK = 1 << 21
 """Bytes of inputs that a statistic looks at at once."""
 
 

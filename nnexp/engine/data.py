@@ -20,7 +20,7 @@ SPLITS = ("train", "validation", "test")
 """The parts that a table is cut into, in the order in which scores are shown."""
 WINDOW = 1 << 18
 """Bytes of examples that are gathered at once, ahead of their batches."""
-BLOCK = 1 << 21
+BLOCK = 1 << 20
 """Bytes of a table that are prepared at once: what is in between never takes the memory of the table again."""
 
 
@@ -54,6 +54,8 @@ class Data:
     notes: tuple[str, ...]
     raw: np.ndarray | None = None
     """The training inputs in front of the preprocessing, (N, F) float64, for augmentations that change those."""
+    preparing: int = 0
+    """Bytes of arrays that stood beside each other at most while this was loaded and prepared."""
 
     @property
     def task(self) -> str:
@@ -93,10 +95,11 @@ def prepare(
         sources[0] = (x, np.arange(len(x)))
     complete = all(np.isfinite(x).all() for x in _blocks(table.x, np.arange(len(table.x)), ()))
     fitted: list[Fitted] = []
-    features = table.features
+    features, fitting = table.features, x.nbytes
     for step in dataset.preprocessing:
         if fitted:
-            x = fitted[-1](x)
+            before, x = x.nbytes, fitted[-1](x)
+            fitting = max(fitting, before + x.nbytes)
         if not complete and not step.takes_missing:
             _refuse_missing(sources, fitted, features)
         one = step.fit(x, features)
@@ -127,7 +130,9 @@ def prepare(
             first += len(block)
     train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
     told_of = (features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
-    return Data(train, validation, tested, *told_of, raw)
+    loaded = table.x.nbytes + table.t.nbytes + sum(index.nbytes + t.nbytes for index, t in zip(parts, ts, strict=True))
+    written = sum(x.nbytes for x in xs) + (sources[0][0].nbytes if keep_raw or dataset.conditions else 0)
+    return Data(train, validation, tested, *told_of, raw, loaded + max(fitting, written))
 
 
 def _digest(table: Table, saved: Mapping[str, np.ndarray] | None) -> str:
@@ -136,9 +141,9 @@ def _digest(table: Table, saved: Mapping[str, np.ndarray] | None) -> str:
     told += [] if saved is None else [array for _, array in sorted(saved.items())]
     digest = hashlib.sha256()
     for array in told:
-        # text is hashed as bytes, for it has no buffer
+        # its own memory, without the copy that tobytes makes; text has no such form
         plain = np.ascontiguousarray(array)
-        digest.update(plain.tobytes() if plain.dtype.kind == "U" else plain)
+        digest.update(plain.tobytes() if plain.dtype.kind == "U" else plain.data)
     return digest.hexdigest()[:16]
 
 
