@@ -78,7 +78,7 @@ def test_memory_is_told_with_that_of_preparing_where_it_is_more(tmp_path: Path) 
     many = check(config_file(tmp_path, dataset={"name": "blobs", "n": 5000, "features": 20}))
     assert "beside about 180 MB of Python and its libraries" in few.out
     assert "before it, while the data are prepared" not in few.out
-    assert "1.5 MB before it, while the data are prepared" in many.out
+    assert "1.4 MB before it, while the data are prepared" in many.out
 
 
 def test_what_is_printed(tmp_path: Path) -> None:
