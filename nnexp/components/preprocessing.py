@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -152,7 +151,7 @@ class Standardize(Preprocessing):
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         mean = x.mean(axis=0)
         if self.scale == "feature":
-            std = _by_columns(lambda some: some.std(axis=0), x)
+            std = np.sqrt(_sum(x, lambda some: np.square(some - mean)) / len(x))
         else:
             centred = x - mean
             centred -= centred.mean()
@@ -368,11 +367,9 @@ class Impute(Preprocessing):
     takes_missing: ClassVar = True
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
-        def mean(some: np.ndarray) -> np.ndarray:
-            known = ~np.isnan(some)
-            return np.where(known, some, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-
-        return Scaled(np.zeros(x.shape[1]), np.ones(x.shape[1]), _by_columns(mean, x))
+        known = _sum(x, lambda some: ~np.isnan(some))
+        mean = _sum(x, lambda some: np.where(np.isnan(some), 0.0, some)) / np.maximum(known, 1)
+        return Scaled(np.zeros(x.shape[1]), np.ones(x.shape[1]), mean)
 
 
 def _divisor(spread: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -385,13 +382,13 @@ def _size(x: np.ndarray) -> np.ndarray:
     return np.maximum(x.max(axis=0), -x.min(axis=0))
 
 
-def _by_columns(statistic: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
-    """A statistic (F,) of the columns of x (N, F), of a few at a time, so that what is in between stays small."""
-    width = max(2, BLOCK // max(len(x) * x.itemsize, 1))
-    if width >= x.shape[1]:
-        return statistic(x)
-    ends = [*range(0, x.shape[1] - 1, width), x.shape[1]]  # no column alone: its sum would be rounded in another order
-    return np.concatenate([statistic(x[:, first:last]) for first, last in pairwise(ends)])
+def _sum(x: np.ndarray, term: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The sum (F,) over the rows of x (N, F) of term(rows), of a few at a time: the terms are never all there."""
+    rows = max(1, BLOCK // max(x.shape[1] * x.itemsize, 1))
+    total = term(x[:rows]).sum(axis=0)
+    for first in range(rows, len(x), rows):
+        total += term(x[first : first + rows]).sum(axis=0)
+    return total
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
