@@ -270,7 +270,7 @@ def quartiles(times: Sequence[float]) -> tuple[float, float, float]:
 
 def draw(quantity: Quantity, found: dict[str, dict[int, list[float]]], path: Path) -> None:
     """Time against size on logarithmic axes: medians with quartiles, and the power law where it was fitted."""
-    from matplotlib.ticker import EngFormatter, NullFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
     from nnexp.report.pictures import style
 
@@ -286,8 +286,8 @@ def draw(quantity: Quantity, found: dict[str, dict[int, list[float]]], path: Pat
         ends = []
         for (name, times), colour, marker in zip(found.items(), style.COLOURS, style.MARKERS, strict=False):
             sizes = list(times)
-            low, middle, high = (np.array(part) for part in zip(*map(quartiles, times.values()), strict=True))
-            bars = (middle - low, high - middle)
+            lower, middle, upper = (np.array(part) for part in zip(*map(quartiles, times.values()), strict=True))
+            bars = (middle - lower, upper - middle)
             axes.errorbar(sizes, middle, bars, fmt=marker, color=colour, markersize=4, elinewidth=1)
             fit = fitted(sizes, middle.tolist())
             span = np.array([fit.first, fit.last])
@@ -295,6 +295,9 @@ def draw(quantity: Quantity, found: dict[str, dict[int, list[float]]], path: Pat
             ends.append((sizes[-1], middle[-1], f"{name}\n{fit.exponent:.2f} ± {fit.error:.2f}", colour))
         axes.margins(x=0.05)
         axes.autoscale_view()
+        low, high = axes.get_ylim()
+        if high < 100 * low:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         _label(axes, ends)
         path.write_bytes(style.rendered(figure, "png", quantity.title))
 
