@@ -99,7 +99,7 @@ class Component(Settings):
     @classmethod
     def label(cls) -> str:
         """The member's name in YAML, or an empty string for an abstract class."""
-        field = cls.model_fields.get("name")
+        field = cls.__pydantic_fields__.get("name")  # model_fields takes a microsecond, and a sweep asks often
         return field.default if field is not None and isinstance(field.default, str) else ""
 
 
