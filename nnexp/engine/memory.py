@@ -23,7 +23,8 @@ def estimate(experiment: Experiment) -> dict[str, int]:
 
     Beside parameters, gradients and the optimizer's slots: the activations of all batch shapes, evaluation included,
     with the gathered batches, the loss and the outputs of the largest split; the data as they are held, with targets
-    as the loss wants them and an epoch's order; and the best parameters, where early stopping keeps them.
+    as the loss wants them and an epoch's order; the best parameters, where early stopping keeps them; and what
+    pre-training takes for the layer that needs most.
     """
     config, data = experiment.config, experiment.data
     if isinstance(experiment, SurfaceExperiment):
@@ -33,6 +34,9 @@ def estimate(experiment: Experiment) -> dict[str, int]:
     if config.stop.patience is not None and config.stop.restore_best:
         parts["best"] = parts["parameters"] + sum(array.nbytes for array in network.running.values())
     n, t = len(data.train), data.train.t[:1]
+    if config.pretrain is not None:  # a layer's inputs, their reconstruction, and a model with its optimizer's state
+        sizes = [2 * n * layer.inputs + 8 * layer.inputs * layer.mapped for layer in network.layers[:-1]]
+        parts["pretraining"] = max(sizes) * network.dtype.itemsize
     encoded = experiment.encoded(t)
     targets = 0 if np.may_share_memory(encoded, t) else encoded.nbytes
     total = sum(len(data.split(name)) for name in SPLITS)

@@ -80,8 +80,22 @@ def rows(one: Trainer) -> list[Row]:
         {**MEDIUM, "normalization": "batch", "regularization": "dropout"},
         {**SMALL_AND_MANY, "batch": "full", "stop": 2},
         {**WIDE, "optimizer": "adam", "stop": {"epochs": 2, "patience": 1}},
+        {
+            **WIDE,
+            "architecture": {"name": "mlp", "hidden": (256, 256)},
+            "pretrain": {"name": "autoencoder", "epochs": 1},
+        },
     ],
-    ids=["medium", "many examples", "wide", "weight norm", "batch norm, dropout", "full batch", "the best kept"],
+    ids=[
+        "medium",
+        "many examples",
+        "wide",
+        "weight norm",
+        "batch norm, dropout",
+        "full batch",
+        "the best kept",
+        "pre-trained",
+    ],
 )
 def test_the_peak_of_training_is_the_estimated_one(config: dict[str, Any]) -> None:
     one = experiment(**config)
