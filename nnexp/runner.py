@@ -18,6 +18,7 @@ from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.engine.data import SPLITS
 from nnexp.engine.loops import form
+from nnexp.engine.memory import Meter, estimate
 from nnexp.engine.surface import kind_of
 from nnexp.engine.threads import settle
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
@@ -87,6 +88,7 @@ def train(
             np.errstate(all="ignore"),
         ):
             experiment.rehearse()
+            meter = Meter()
             trainer = experiment.trainer()
             threads = experiment.config.threads
             assert threads != "auto"  # `begin` settled it
@@ -116,6 +118,7 @@ def train(
         "epoch": max(trainer.epoch - 1, 0),
         "step": trainer.learner.t,
     }
+    record["memory"] = _memory(experiment, meter)
     if trainer.pretrained:
         record["pretraining"] = trainer.pretrained
     if stopped:
@@ -202,6 +205,12 @@ def _model(trainer: Trainer) -> dict[str, np.ndarray]:
     if data.features:  # a surface has no target
         arrays["target.shift"], arrays["target.scale"] = np.array(data.target_shift), np.array(data.target_scale)
     return arrays
+
+
+def _memory(experiment: Experiment, meter: Meter) -> dict[str, int | None]:
+    """Bytes of what this training took: as estimated before, as measured, and with Python and its libraries."""
+    peak = None if meter.added is None else meter.added + experiment.data.nbytes
+    return {"estimated": sum(estimate(experiment).values()), "peak": peak, "process": meter.whole}
 
 
 def _score_names(experiment: Experiment) -> list[str]:

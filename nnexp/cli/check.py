@@ -76,13 +76,10 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
     batch = config.batch
     n = len(data.train)
     rows = batch.rows(n)
-    network.over(rows, training=True)
-    network.over(min(512, n), training=False)
     steps = batch.steps(n)
     total = steps * config.stop.epochs
     if config.stop.steps is not None:
         total = min(total, config.stop.steps)
-    parameter_bytes = network.size * network.dtype.itemsize
     layers = []
     for layer in network.layers:
         parts = ["linear with weight norm" if layer.has_gain else "linear"]
@@ -116,19 +113,30 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
         "batch": rows,
         "steps_per_epoch": steps,
         "steps": total,
-        "bytes": {
-            "parameters": parameter_bytes,
-            "gradients": parameter_bytes,
-            "optimizer": config.optimizer.state_size(network.size) * network.dtype.itemsize,
-            "activations": network.buffer_bytes,
-            "data": data.nbytes,
-        },
+        **_memory(experiment),
         "notes": list(data.notes),
     }
 
 
-def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
+def _memory(experiment: Experiment) -> dict[str, Any]:
+    """What training will take, by what it is for, and in all; and what preparing the data took, in bytes."""
+    from nnexp.engine.memory import estimate
+
+    parts = estimate(experiment)
+    return {"bytes": parts, "memory": {"training": sum(parts.values()), "preparing": experiment.data.preparing}}
+
+
+def _print_memory(facts: dict[str, Any]) -> None:
     from nnexp.report.numbers import size
+
+    parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
+    training, preparing = facts["memory"]["training"], facts["memory"]["preparing"]
+    typer.echo(f"memory        {size(training)} ({parts}), beside about 180 MB of Python and its libraries")
+    if preparing > training:
+        typer.echo(f"              {size(preparing)} before it, while the data are prepared")
+
+
+def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
     from nnexp.report.tables import Column, Grid, render
 
     columns = [
@@ -146,8 +154,7 @@ def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
     typer.echo(f"parameters    {facts['parameters']:,}")
     an_epoch = f"{facts['steps_per_epoch']:,} an epoch (batches of {facts['batch']:,})"
     typer.echo(f"steps         {an_epoch}, {facts['steps']:,} in all")
-    parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
-    typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")
+    _print_memory(facts)
     for note in facts["notes"]:
         typer.echo(f"note          {note}")
 
@@ -155,7 +162,6 @@ def _print_facts(experiment: Experiment, facts: dict[str, Any]) -> None:
 def _surface_facts(experiment: SurfaceExperiment) -> dict[str, Any]:
     """The start and what is known of the surface, as plain data."""
     surface, start, stop = experiment.surface, experiment.start(), experiment.config.stop
-    parameter_bytes = start.nbytes
     return {
         "task": "surface",
         "start": start.tolist(),
@@ -164,16 +170,12 @@ def _surface_facts(experiment: SurfaceExperiment) -> dict[str, Any]:
         "saddles": surface.saddles().tolist(),
         "parameters": len(start),
         "steps": stop.epochs if stop.steps is None else min(stop.epochs, stop.steps),
-        "bytes": {
-            "parameters": parameter_bytes,
-            "gradients": parameter_bytes,
-            "optimizer": experiment.config.optimizer.state_size(len(start)) * start.itemsize,
-        },
+        **_memory(experiment),
     }
 
 
 def _print_surface_facts(experiment: SurfaceExperiment, facts: dict[str, Any]) -> None:
-    from nnexp.report.numbers import number, size
+    from nnexp.report.numbers import number
 
     def points(these: list[list[float]]) -> str:
         shown = [number(point[:4] if len(point) <= 4 else [*point[:3], "..."]) for point in these]
@@ -184,5 +186,4 @@ def _print_surface_facts(experiment: SurfaceExperiment, facts: dict[str, Any]) -
     typer.echo(f"saddles       {points(facts['saddles'])}")
     typer.echo(f"parameters    {facts['parameters']:,}")
     typer.echo(f"steps         {facts['steps']:,}, one an epoch")
-    parts = ", ".join(f"{name} {size(count)}" for name, count in facts["bytes"].items())
-    typer.echo(f"memory        {size(sum(facts['bytes'].values()))} ({parts}), beside about 120 MB of Python")
+    _print_memory(facts)

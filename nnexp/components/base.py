@@ -99,7 +99,7 @@ class Component(Settings):
     @classmethod
     def label(cls) -> str:
         """The member's name in YAML, or an empty string for an abstract class."""
-        field = cls.model_fields.get("name")
+        field = cls.__pydantic_fields__.get("name")  # model_fields takes a microsecond, and a sweep asks often
         return field.default if field is not None and isinstance(field.default, str) else ""
 
 
@@ -133,8 +133,9 @@ class _Member:
 
     def __get_pydantic_core_schema__(self, family: type[Component], handler: GetCoreSchemaHandler) -> Any:
         choices = {name: handler.generate_schema(cls) for name, cls in members(family).items()}
+        known = spellings(family)  # looked up once: a sweep asks a dozen times a run
         return core_schema.no_info_before_validator_function(
-            lambda value: _long_form(family, value),
+            lambda value: _long_form(family, known, value),
             core_schema.tagged_union_schema(choices, discriminator="name"),
         )
 
@@ -147,13 +148,15 @@ class _Member:
 MEMBER = _Member()
 
 
-def _long_form(family: type[Component], value: Any) -> Any:
-    """`adam` -> `{name: adam}`; an alias -> its name. Raises a one-line error for anything that is no member."""
+def _long_form(family: type[Component], known: dict[str, str], value: Any) -> Any:
+    """`adam` -> `{name: adam}`; one of the `known` aliases -> its name.
+
+    Raises a one-line error for anything that is no member.
+    """
     if isinstance(value, Component):
         return value
-    known = spellings(family)
     article = "an" if family.family[0] in "aeiou" else "a"
-    some = ", ".join(members(family))
+    some = ", ".join(dict.fromkeys(known.values()))
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):

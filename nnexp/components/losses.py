@@ -124,7 +124,7 @@ class SoftmaxLoss(Loss):
         return needs_classes(self, classes)
 
     def encode(self, t: np.ndarray, classes: int | None, dtype: np.dtype) -> np.ndarray:
-        return t.astype(np.int64)
+        return t.astype(np.int64, copy=False)
 
 
 class MarginLoss(Loss):
@@ -143,7 +143,7 @@ class MarginLoss(Loss):
         return 1 if classes == 2 else needs_classes(self, classes)
 
     def encode(self, t: np.ndarray, classes: int | None, dtype: np.dtype) -> np.ndarray:
-        return t.astype(np.int64)
+        return t.astype(np.int64, copy=False)
 
 
 def needs_classes(loss: Loss, classes: int | None) -> int:

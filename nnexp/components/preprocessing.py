@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.base import Component, NonNegative, one_thread
 from nnexp.errors import Misfit, did_you_mean
+
+BLOCK = 1 << 21
+"""Bytes of inputs that a statistic looks at at once."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,9 @@ class Scaled(Fitted):
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if self.fill is not None:
             x = np.where(np.isnan(x), self.fill, x)
-        return (x - self.shift) / self.scale
+        x = x - self.shift
+        x /= self.scale
+        return x
 
 
 @dataclass(frozen=True)
@@ -144,8 +150,13 @@ class Standardize(Preprocessing):
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         mean = x.mean(axis=0)
-        std = x.std(axis=0) if self.scale == "feature" else np.full(x.shape[1], (x - mean).std())
-        return Scaled(mean, _divisor(std, np.abs(x).max(axis=0)))
+        if self.scale == "feature":
+            std = np.sqrt(_sum(x, lambda some: np.square(some - mean)) / len(x))
+        else:
+            centred = x - mean
+            centred -= centred.mean()
+            std = np.full(x.shape[1], np.sqrt(np.square(centred, out=centred).mean()))
+        return Scaled(mean, _divisor(std, _size(x)))
 
 
 class Minmax(Preprocessing):
@@ -173,7 +184,7 @@ class Minmax(Preprocessing):
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
         low, high = x.min(axis=0), x.max(axis=0)
-        scale = _divisor(high - low, np.abs(x).max(axis=0)) / (self.high - self.low)
+        scale = _divisor(high - low, np.maximum(high, -low)) / (self.high - self.low)
         return Scaled(low - self.low * scale, scale)
 
 
@@ -356,14 +367,28 @@ class Impute(Preprocessing):
     takes_missing: ClassVar = True
 
     def fit(self, x: np.ndarray, features: tuple[str, ...] = ()) -> Fitted:
-        known = ~np.isnan(x)
-        mean = np.where(known, x, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        known = _sum(x, lambda some: ~np.isnan(some))
+        mean = _sum(x, lambda some: np.where(np.isnan(some), 0.0, some)) / np.maximum(known, 1)
         return Scaled(np.zeros(x.shape[1]), np.ones(x.shape[1]), mean)
 
 
 def _divisor(spread: np.ndarray, size: np.ndarray) -> np.ndarray:
     """The spread to divide by, 1 where a feature is constant up to the rounding of values of that size."""
     return np.where(spread <= 1e-12 * np.maximum(size, 1e-300), 1.0, spread)
+
+
+def _size(x: np.ndarray) -> np.ndarray:
+    """The largest absolute value of each column of x (N, F)."""
+    return np.maximum(x.max(axis=0), -x.min(axis=0))
+
+
+def _sum(x: np.ndarray, term: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The sum (F,) over the rows of x (N, F) of term(rows), of a few at a time: the terms are never all there."""
+    rows = max(1, BLOCK // max(x.shape[1] * x.itemsize, 1))
+    total = term(x[:rows]).sum(axis=0)
+    for first in range(rows, len(x), rows):
+        total += term(x[first : first + rows]).sum(axis=0)
+    return total
 
 
 def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -374,8 +399,7 @@ def _principal(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     mean = x.mean(axis=0)
     centred = x - mean
-    size = np.abs(x).max(axis=0)
-    centred[:, np.abs(centred).max(axis=0) <= 1e-12 * size] = 0.0  # what rounding the mean left of a constant
+    centred[:, _size(centred) <= 1e-12 * _size(x)] = 0.0  # what rounding the mean left of a constant
     with one_thread():
         _, σ, rows = np.linalg.svd(np.linalg.qr(centred, mode="r"), full_matrices=False)
     kept = σ > max(x.shape) * np.finfo(x.dtype).eps * σ[0]

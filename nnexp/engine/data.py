@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -18,6 +18,10 @@ from nnexp.errors import Misfit
 
 SPLITS = ("train", "validation", "test")
 """The parts that a table is cut into, in the order in which scores are shown."""
+BLOCK = 1 << 20
+"""Bytes of a table that are prepared at once: what is in between never takes the memory of the table again."""
+
+
 @dataclass(frozen=True)
 class Split:
     """Examples of one split in the file's order: x (N, F) in the run's precision, t (N,) as loaded."""
@@ -48,6 +52,8 @@ class Data:
     notes: tuple[str, ...]
     raw: np.ndarray | None = None
     """The training inputs in front of the preprocessing, (N, F) float64, for augmentations that change those."""
+    preparing: int = 0
+    """Bytes of arrays that stood beside each other at most while this was loaded and prepared."""
 
     @property
     def task(self) -> str:
@@ -68,29 +74,40 @@ def prepare(
     """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
 
     With `keep_raw` the training inputs in front of the preprocessing are kept, too. With the arrays of a `saved` model
-    the inputs are prepared as they were for it. Raises Misfit or InputError.
+    the inputs are prepared as they were for it. Beside the table there are at most the training inputs in float64 while
+    steps are fitted on them, and then the splits in `precision`, which are written a few rows at a time. Raises Misfit
+    or InputError.
     """
     table = dataset.load(stream(seed, "data"))
+    digest = _digest(table, saved)
     parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
-    xs, ts = [table.x[index] for index in parts], [table.t[index] for index in parts]
+    ts = [table.t[index] for index in parts]
     notes, classes = list(table.notes), None if table.classes is None else len(table.classes)
+    x, sources = table.x[parts[0]], [(table.x, index) for index in parts]
     for condition in dataset.conditions:
         rng = stream(seed, "condition", crc32(condition.label().encode()))
-        xs[0], ts[0], note = condition.apply(xs[0], ts[0], classes, rng)
+        x, ts[0], note = condition.apply(x, ts[0], classes, rng)
         notes.append(note)
-    raw = xs[0] if keep_raw else None
+    raw = x if keep_raw else None
+    if dataset.conditions:
+        sources[0] = (x, np.arange(len(x)))
+    complete = all(np.isfinite(x).all() for x in _blocks(table.x, np.arange(len(table.x)), ()))
     fitted: list[Fitted] = []
-    features = table.features
+    features, fitting = table.features, x.nbytes
     for step in dataset.preprocessing:
-        if not step.takes_missing:
-            _refuse_missing(xs, features)
-        one = step.fit(xs[0], features)
+        if fitted:
+            before, x = x.nbytes, fitted[-1](x)
+            fitting = max(fitting, before + x.nbytes)
+        if not complete and not step.takes_missing:
+            _refuse_missing(sources, fitted, features)
+        one = step.fit(x, features)
         if saved is not None:
             one = _as_saved(one, saved, len(fitted))
         fitted.append(one)
         features = one.names(features)
-        xs = [one(x) for x in xs]
-    _refuse_missing(xs, features)
+    del x
+    if not complete:
+        _refuse_missing(sources, fitted, features)
     shift, scale = 0.0, 1.0
     if table.classes is None and getattr(dataset, "scale_target", False):
         shift = float(ts[0].mean())
@@ -98,17 +115,44 @@ def prepare(
     if saved is not None:
         _check_saved(saved, len(fitted), table.classes)
         shift, scale = float(saved["target.shift"]), float(saved["target.scale"])
-    told = [table.x, table.t] if table.test is None else [table.x, table.t, table.test]
-    told += [] if saved is None else [array for _, array in sorted(saved.items())]
-    digest = hashlib.sha256(b"".join(array.tobytes() for array in told)).hexdigest()[:16]
-    dtype = np.dtype(precision)
-    with np.errstate(over="ignore"):
-        xs = [np.ascontiguousarray(x, dtype) for x in xs]
-    if not all(np.isfinite(x).all() for x in xs):
-        raise Misfit("dataset.preprocessing", f"the inputs are too large for {precision}; begin with standardize")
+    xs = []
+    for source, index in sources:
+        xs.append(np.empty((len(index), len(features)), np.dtype(precision)))
+        first = 0
+        for block in _blocks(source, index, fitted):
+            with np.errstate(over="ignore"):
+                xs[-1][first : first + len(block)] = block
+            if not np.isfinite(xs[-1][first : first + len(block)]).all():
+                what = f"the inputs are too large for {precision}; begin with standardize"
+                raise Misfit("dataset.preprocessing", what)
+            first += len(block)
     train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
     told_of = (features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
-    return Data(train, validation, tested, *told_of, raw)
+    loaded = table.x.nbytes + table.t.nbytes + sum(index.nbytes + t.nbytes for index, t in zip(parts, ts, strict=True))
+    written = sum(x.nbytes for x in xs) + (sources[0][0].nbytes if keep_raw or dataset.conditions else 0)
+    return Data(train, validation, tested, *told_of, raw, loaded + max(fitting, written))
+
+
+def _digest(table: Table, saved: Mapping[str, np.ndarray] | None) -> str:
+    """A hash of a whole table, and of the model that says how it is prepared."""
+    told = [table.x, table.t] if table.test is None else [table.x, table.t, table.test]
+    told += [] if saved is None else [array for _, array in sorted(saved.items())]
+    digest = hashlib.sha256()
+    for array in told:
+        # its own memory, without the copy that tobytes makes; text has no such form
+        plain = np.ascontiguousarray(array)
+        digest.update(plain.tobytes() if plain.dtype.kind == "U" else plain.data)
+    return digest.hexdigest()[:16]
+
+
+def _blocks(x: np.ndarray, index: np.ndarray, steps: Sequence[Fitted]) -> Iterator[np.ndarray]:
+    """The rows `index` of x (N, F), a few at a time, changed by all `steps`: in all (n, G)."""
+    rows = max(1, BLOCK // max(x.shape[1] * x.itemsize, 1))
+    for first in range(0, len(index), rows):
+        block = x[index[first : first + rows]]
+        for step in steps:
+            block = step(block)
+        yield block
 
 
 def _as_saved(one: Fitted, saved: Mapping[str, np.ndarray], number: int) -> Fitted:
@@ -133,10 +177,15 @@ def _check_saved(saved: Mapping[str, np.ndarray], steps: int, classes: tuple[str
         raise Misfit("initialization.path", f"the model was trained for {told[0]}, and this data set has {told[1]}")
 
 
-def _refuse_missing(xs: list[np.ndarray], features: tuple[str, ...]) -> None:
+def _refuse_missing(
+    sources: Sequence[tuple[np.ndarray, np.ndarray]], steps: Sequence[Fitted], features: tuple[str, ...]
+) -> None:
     """A later step would put there what is not the mean of the feature. Raises Misfit."""
-    if any(np.isnan(x).any() for x in xs):
-        bad = np.any([np.isnan(x).any(axis=0) for x in xs], axis=0)
+    bad = np.zeros(len(features), bool)
+    for x, index in sources:
+        for block in _blocks(x, index, steps):
+            bad |= np.isnan(block).any(axis=0)
+    if bad.any():
         missing = [name for name, one in zip(features, bad, strict=True) if one]
         raise Misfit(
             "dataset.preprocessing",

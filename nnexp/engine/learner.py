@@ -24,6 +24,11 @@ from nnexp.engine.stages import ActivityStage
 from nnexp.engine.steps import steps_of
 from nnexp.engine.tape import Unplayable
 
+BLOCK = 1 << 20
+"""Bytes of outputs whose loss is evaluated at once."""
+EVALUATED = 512
+"""Examples that go through the network at once in evaluation."""
+
 
 class SoftmaxOutput:
     """y = softmax(z);  dz = y (dy - Σ y dy)."""
@@ -97,6 +102,10 @@ class LossStage(ABC):
         run(self.after)
         return value
 
+    def weight(self, t: np.ndarray) -> float:
+        """What a batch with targets t counts in the mean over several."""
+        return float(len(t))
+
 
 class ElementwiseLossStage(LossStage):
     """The mean over elements of a loss of z, or of a function of z."""
@@ -139,6 +148,9 @@ class SoftTargetLossStage(LossStage):
     def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
         before = [(loops.softmax_shift(), z, t, self.d, self.s), (np.exp, self.d, self.e)]
         return before, (self.finish, self.d, self.e, t, *self.tables, self.d, self.c), []
+
+    def weight(self, t: np.ndarray) -> float:
+        return float(np.sum(self.tables[2][t], dtype=np.float64))
 
 
 class MarginLossStage(LossStage):
@@ -361,7 +373,7 @@ class Learner(Descent):
         stage.d += d
         return value
 
-    def outputs(self, x: np.ndarray, chunk: int = 512) -> np.ndarray:
+    def outputs(self, x: np.ndarray, chunk: int = EVALUATED) -> np.ndarray:
         """The network's outputs (N, O) in evaluation, in chunks of one size whatever the batch mode."""
         if not self.network.rows_by_themselves:
             chunk = max(len(x), 1)
@@ -372,5 +384,16 @@ class Learner(Descent):
         return z
 
     def mean_loss(self, z: np.ndarray, t: np.ndarray) -> float:
-        """The loss of outputs z (N, O) with targets t, without penalties."""
-        return loss_stage(self.loss, len(z), self.network.outputs, self.network.dtype)(z, t)
+        """The loss of outputs z (N, O) with targets t, without penalties; of many, a few rows at a time."""
+        outputs, dtype = self.network.outputs, self.network.dtype
+        rows = max(1, BLOCK // (outputs * dtype.itemsize))
+        if len(z) <= rows:
+            return loss_stage(self.loss, len(z), outputs, dtype)(z, t)
+        total, whole = 0.0, 0.0
+        for start in range(0, len(z), rows):
+            some, targets = z[start : start + rows], t[start : start + rows]
+            stage = loss_stage(self.loss, len(some), outputs, dtype)
+            weight = stage.weight(targets)
+            total += weight * stage(some, targets)
+            whole += weight
+        return total / whole

@@ -156,6 +156,10 @@ class Network:
             if isinstance(layer.norm, BatchNormalization):
                 self.running[f"{layer.name}.mean"] = np.zeros(layer.normalized, dtype)
                 self.running[f"{layer.name}.var"] = np.ones(layer.normalized, dtype)
+        self.composed = {
+            p.name: np.empty(p.shape, dtype) for x in self.layers if x.has_gain for p in x.parameters()[:1]
+        }
+        """With weight normalization, the weights that each pass makes of direction and length."""
         self._buffers = {True: Buffers(dtype), False: Buffers(dtype)}
         self._passes: dict[tuple[int, bool], Pass] = {}
 
@@ -238,7 +242,7 @@ class Network:
     @property
     def buffer_bytes(self) -> int:
         """Memory of the activations of all passes so far."""
-        return sum(buffers.nbytes for buffers in self._buffers.values())
+        return sum(buffers.nbytes for buffers in self._buffers.values()) + sum(W.nbytes for W in self.composed.values())
 
 
 def _laid_out(parameters: Sequence[Parameter]) -> list[Parameter]:
@@ -296,7 +300,9 @@ class Pass:
         if layer.has_gain:
             gain = f"{name}.gain"
             parts = (value[weight], value[gain], gradient[weight], gradient[gain])
-            self.stages.append(WeightNormStage(x, *parts, z, back))
+            own = self.gradient is not self.network.gradient  # another thread composes its weights at the same time
+            W = np.empty_like(value[weight]) if own else self.network.composed[weight]
+            self.stages.append(WeightNormStage(x, *parts, W, z, back))
         else:
             self.stages.append(LinearStage(x, value[weight], gradient[weight], z, back))
         if norm is not None and norm.where == "before":

@@ -45,6 +45,7 @@ class Pretrainer:
             model.hand_over()
             after = _error(model, x)
             self.errors.append({"layer": layer.name, "before": before, "after": after})
+            del x, model  # before those of the next layer are made
             if not np.isfinite(after):
                 return
 
@@ -135,16 +136,18 @@ class RbmModel:
 def inputs_of(network: Network, number: int, x: np.ndarray) -> np.ndarray:
     """What the linear map of layer `number` (from 0) sees of x (N, I) in evaluation, as an array of its own."""
     chunk = CHUNK if network.rows_by_themselves else max(len(x), 1)
-    parts = []
+    inputs = np.empty((len(x), network.layers[number].inputs), x.dtype)
     for start in range(0, len(x), chunk):
         part = x[start : start + chunk]
         stages = network.over(len(part), training=False).stages
         maps = [i for i, stage in enumerate(stages) if isinstance(stage, LinearStage | WeightNormStage)]
         for stage in stages[: maps[number]]:
             part = stage.forward(part)
-        parts.append(part.copy())
-    return np.concatenate(parts)
+        inputs[start : start + chunk] = part
+    return inputs
 
 
 def _error(model: AutoencoderModel | RbmModel, x: np.ndarray) -> float:
-    return float(np.mean(np.square(model.reconstruct(x) - x), dtype=np.float64))
+    off = model.reconstruct(x)
+    off -= x
+    return float(np.mean(np.square(off, out=off), dtype=np.float64))

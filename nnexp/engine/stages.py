@@ -120,11 +120,13 @@ class WeightNormStage(Stage):
         g: np.ndarray,
         gv: np.ndarray,
         gg: np.ndarray,
+        W: np.ndarray,
         z: np.ndarray,
         dx: np.ndarray | None,
     ):
+        """W (I, O) is written in each forward pass; all passes over a layer may have the same."""
         self.v, self.g, self.gv, self.gg = v, g, gv, gg
-        self.W, self.r = np.empty_like(v), np.empty_like(g)
+        self.W, self.r = W, np.empty_like(g)
         self.linear = LinearStage(x, self.W, gv, z, dx)
         super().__init__(x, z, [(loops.weights_of(), v, g, self.W, self.r), *self.linear.ahead])
 

@@ -475,16 +475,15 @@ class Trainer:
         saved = config.initialization.saved()
         self.network.initialize(config.initialization, config.seed, data.train.x[some], generator, saved)
         self.learner = experiment.learner(self.network)
-        targets = experiment.encoded(data.train.t)
+        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
         self.augmenter: Augmenter | None = None
         if config.augmentation:
             given = (config.augmentation, data.fitted, self.network.dtype, config.seed)
             self.augmenter = Augmenter(*given, experiment.image)
         inputs = data.train.x if data.raw is None else data.raw
-        self.batches = Batches(inputs, targets, config.batch, config.seed, generator)
-        self.learner.attach(inputs, targets)
+        self.batches = Batches(inputs, self.encoded["train"], config.batch, config.seed, generator)
+        self.learner.attach(inputs, self.encoded["train"])
         self.network.over(self.batches.rows, training=True)
-        self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
 
     # -- the paragraph that describes training ---------------------------------------------------------------------
 

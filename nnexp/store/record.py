@@ -45,6 +45,9 @@ class Record(BaseModel):
     ended: str | None = None
     train_seconds: float | None = None
     wall_seconds: float | None = None
+    memory: dict[str, int | None] | None = Field(
+        None, description="bytes: estimated; peak of data and training; of the whole process"
+    )
     pretraining: list[dict[str, Any]] | None = Field(
         None, description="each layer's reconstruction error before and after pre-training"
     )

@@ -68,7 +68,17 @@ def test_memory(tmp_path: Path, precision: str, width: int) -> None:
     assert found["bytes"]["optimizer"] == 2 * 65 * width, "two moments"
     assert facts(tmp_path, precision=precision, optimizer="sgd")["bytes"]["optimizer"] == 0
     inputs = 60 * 2 * width
-    assert inputs <= found["bytes"]["data"] <= inputs + 60 * 8, "the inputs, and a target each"
+    assert found["bytes"]["data"] == inputs + 60 * 8 + 36 * 8, "the inputs, a target each, and an epoch's order"
+    assert found["memory"]["training"] == sum(found["bytes"].values())
+    assert found["memory"]["preparing"] >= 60 * (2 + 1) * 8, "the table in float64"
+
+
+def test_memory_is_told_with_that_of_preparing_where_it_is_more(tmp_path: Path) -> None:
+    few = check(config_file(tmp_path, dataset={"name": "moons", "n": 60}))
+    many = check(config_file(tmp_path, dataset={"name": "blobs", "n": 5000, "features": 20}))
+    assert "beside about 180 MB of Python and its libraries" in few.out
+    assert "before it, while the data are prepared" not in few.out
+    assert "1.4 MB before it, while the data are prepared" in many.out
 
 
 def test_what_is_printed(tmp_path: Path) -> None:

@@ -59,8 +59,9 @@ class UserFile(RegressionFields, Dataset):
     def _numbers(self, column: str, cells: Any) -> np.ndarray:
         """A pandas column, or an array, as float64 with NaN for what is missing. Raises Misfit beyond `largest`."""
         array = isinstance(cells, np.ndarray)
-        values = cells.astype(np.float64) if array else cells.to_numpy(dtype=np.float64, na_value=np.nan)
-        if (np.abs(values) > self.largest).any():
+        values = cells.astype(np.float64, copy=False) if array else cells.to_numpy(dtype=np.float64, na_value=np.nan)
+        most = max(np.fmax.reduce(values, axis=None, initial=0), -np.fmin.reduce(values, axis=None, initial=0))
+        if most > self.largest:  # fmax and fmin do not see what is missing
             raise Misfit(
                 "dataset.path",
                 f"{self.path}: {self.part} '{column}' contains a value that is infinite or beyond {self.largest:g}",

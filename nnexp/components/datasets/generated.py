@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from math import atan, erfc, pi, sqrt
 from typing import Annotated, ClassVar, Literal
 
@@ -11,6 +12,9 @@ from pydantic import Field, model_validator
 
 from nnexp.components.base import Count, NonNegative, one_thread
 from nnexp.components.datasets.base import Dataset, Examples, RegressionFields, Table
+
+BLOCK = 1 << 21
+"""Bytes of a table that are drawn at once."""
 
 
 class Generated(Dataset):
@@ -209,7 +213,9 @@ class Blobs(Generated):
     def load(self, rng: np.random.Generator) -> Table:
         t = _even(self.n, self.centers)
         centers = rng.uniform(-10, 10, (self.centers, self.features))
-        x = rng.normal(centers[t], self.spread)
+        x = np.empty((self.n, self.features))
+        for rows in _blocks(self.n, self.features):
+            x[rows] = rng.normal(centers[t[rows]], self.spread)
         return Table(x, t, _features(self.features), _numbered(self.centers))
 
 
@@ -244,10 +250,11 @@ class Gaussians(Generated):
         i = np.arange(self.features)
         L = np.linalg.cholesky(self.correlation ** np.abs(i[:, None] - i))
         means = np.where(t == 0, -0.5, 0.5)[:, None] * self.distance / sqrt(self.features)
-        z = rng.normal(size=(self.n, self.features)) + means
+        x = np.empty((self.n, self.features))
         note = f"no classifier has an expected error below {self.bayes_error:.2%}".replace("%", " %")
         with one_thread():
-            x = z @ L.T
+            for rows in _blocks(self.n, self.features):
+                x[rows] = (rng.normal(size=x[rows].shape) + means[rows]) @ L.T
         return Table(x, t, _features(self.features), _numbered(2), notes=(note,))
 
 
@@ -286,7 +293,8 @@ class Heterogeneous(Generated):
         z[(score > 0) != (t == 1)] *= -1  # (z, ε) is as likely as (-z, -ε), so classes can be made even
         scales = 10 ** (self.decades * (j / (self.features - 1) - 0.5))
         note = f"no classifier has an expected error below {self.bayes_error:.2%}".replace("%", " %")
-        return Table(z * scales, t, _features(self.features), _numbered(2), notes=(note,))
+        z *= scales
+        return Table(z, t, _features(self.features), _numbered(2), notes=(note,))
 
 
 class SparseBagOfWords(Generated):
@@ -322,8 +330,7 @@ class SparseBagOfWords(Generated):
     def load(self, rng: np.random.Generator) -> Table:
         t, p = _even(self.n, 2), self.frequencies()
         x = np.empty((self.n, self.features))
-        for first in range(0, self.n, 1000):  # so that the random numbers do not take the memory of the table again
-            rows = slice(first, first + 1000)
+        for rows in _blocks(self.n, self.features):
             x[rows] = rng.random(x[rows].shape) < p[t[rows]]
         note = f"{x.mean():.2%} of the table is not 0".replace("%", " %")
         return Table(x, t, _features(self.features, "word"), _numbered(2), notes=(note,))
@@ -369,7 +376,9 @@ class LinearRegression(RegressionFields, Generated):
         w = np.where(j % 2 == 0, 1.0, -1.0)
         with one_thread():
             Q, _ = np.linalg.qr(rng.normal(size=(F, F)))
-            x = rng.normal(size=(self.n, F)) * np.sqrt(λ) @ Q.T
+            x = np.empty((self.n, F))
+            for rows in _blocks(self.n, F):
+                x[rows] = rng.normal(size=x[rows].shape) * np.sqrt(λ) @ Q.T
             t = x @ w + self.noise * rng.normal(size=self.n)
             signal = float((λ * (Q.T @ w) ** 2).sum())
         best = signal / (signal + self.noise**2)
@@ -420,6 +429,13 @@ class Function1d(RegressionFields, Generated):
 def _even(n: int, classes: int) -> np.ndarray:
     """n classes in order, as many of each as can be."""
     return np.arange(n) * classes // n
+
+
+def _blocks(n: int, features: int) -> Iterator[slice]:
+    """The rows of a table, a few at a time, so that what is drawn for them does not take its memory again."""
+    rows = max(1, BLOCK // (8 * features))
+    for first in range(0, n, rows):
+        yield slice(first, min(first + rows, n))
 
 
 def _half_circles(t: np.ndarray, rng: np.random.Generator) -> np.ndarray:
