@@ -104,6 +104,8 @@ class Framework(ABC):
     ):
         """Build the network; x (N, F) float32 and t (N,) are the examples, N a multiple of the batch."""
         self.work, self.x, self.t, self.weights, self.settings = work, x, t, weights, settings
+        self.seed = 0
+        """Of the orders and the masks, from the next reset on."""
         self.build()
 
     @abstractmethod
@@ -118,12 +120,22 @@ class Framework(ABC):
     def train(self) -> float:
         """All epochs. Returns the mean loss over the batches of the last one, each before its step."""
 
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The trained weights (I, O) and biases (O,) of each layer, without normalization."""
+        raise NotImplementedError(f"{self.name} is not part of the sweeps")
+
 
 class Nnexp(Framework):
     """nnexp's Trainer, without scores beside the loss."""
 
     name = "nnexp"
     packages = ("nnexp", "numba", "numpy")
+
+    @classmethod
+    def versions(cls) -> dict[str, str]:
+        from nnexp import __version__  # also of a checkout that is not installed
+
+        return {"nnexp": __version__, **{name: metadata.version(name) for name in cls.packages[1:]}}
 
     def build(self) -> None:
         import threadpoolctl
@@ -202,10 +214,14 @@ class Sklearn(Framework):
         self.model.coefs_ = [weight.copy() for weight in self.weights]
         self.model.intercepts_ = [np.zeros(weight.shape[1], np.float32) for weight in self.weights]
         self.model.loss_curve_ = []
+        self.model.random_state = self.seed
 
     def train(self) -> float:
         self.model.fit(self.x, self.t)
         return self.model.loss_curve_[-1]
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return list(zip(self.model.coefs_, self.model.intercepts_, strict=True))
 
 
 class Torch(Framework):
@@ -241,6 +257,7 @@ class Torch(Framework):
 
     def reset(self) -> None:
         nn = self.torch.nn
+        self.torch.manual_seed(self.seed)
         linear = [layer for layer in self.model if isinstance(layer, nn.Linear)]
         with self.torch.no_grad():
             for layer, weight in zip(linear, self.weights, strict=True):
@@ -266,6 +283,10 @@ class Torch(Framework):
                 losses.append(loss.detach())
             last = self.torch.stack(losses).mean().item()
         return last
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        linear = [layer for layer in self.model if isinstance(layer, self.torch.nn.Linear)]
+        return [(layer.weight.detach().numpy().T, layer.bias.detach().numpy()) for layer in linear]
 
 
 class TorchCompiled(Torch):
@@ -296,8 +317,8 @@ class Jax(Framework):
         self.xs, self.ts = jax.numpy.asarray(self.x), jax.numpy.asarray(self.t, jax.numpy.int32)
 
     def reset(self) -> None:
-        self.state = initial_state(self.work, self.weights, 0)
-        self.rng = np.random.default_rng(0)
+        self.state = initial_state(self.work, self.weights, self.seed)
+        self.rng = np.random.default_rng(self.seed)
         self.jax.block_until_ready(self.state)
 
     def train(self) -> float:
@@ -305,6 +326,9 @@ class Jax(Framework):
             order = self.rng.permutation(len(self.x)).astype(np.int32)
             self.state, loss = self.epoch(self.state, order, self.xs, self.ts, LEARNING_RATE)
         return float(loss)
+
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        return [(np.asarray(layer["W"]), np.asarray(layer["b"])) for layer in self.state["θ"]]
 
 
 def initial_state(work: Work, weights: list[np.ndarray], seed: int) -> dict[str, Any]:
@@ -450,9 +474,11 @@ FRAMEWORKS: dict[str, type[Framework]] = {one.name: one for one in (Nnexp, Torch
 """In the order of the tables' columns."""
 
 
-def save_task(path: Path, name: str, work: Work, settings: Mapping[str, Any]) -> None:
-    """What a process of its own is to do, as a file."""
-    x, t = data_for(work.inputs)
+def save_task(
+    path: Path, name: str, work: Work, settings: Mapping[str, Any], data: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """What a process of its own is to do, on data x (N, F) and t (N,), as a file."""
+    x, t = data
     told = json.dumps({"name": name, "work": asdict(work), "settings": dict(settings)})
     weights = {f"W{number:02}": weight for number, weight in enumerate(work.weights())}
     np.savez(path, x=x, t=t, told=np.array(told), **weights)

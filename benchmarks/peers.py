@@ -77,7 +77,7 @@ class Worker:
     def __init__(self, kind: type[Framework], work: Work, settings: dict[str, Any], folder: Path):
         self.kind, self.settings = kind, settings
         path = folder / "task.npz"
-        save_task(path, kind.name, work, settings)
+        save_task(path, kind.name, work, settings, data_for(work.inputs))
         inherited = {key: value for key, value in os.environ.items() if key not in THREAD_VARIABLES}
         script = Path(__file__).with_name("frameworks.py")
         self._errors = folder / "stderr"
