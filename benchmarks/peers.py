@@ -165,7 +165,7 @@ def measure(name: str, work: Work, kinds: Sequence[type[Framework]], repeat: int
         yield line
 
 
-def astray(lines: Sequence[Line]) -> list[str]:
+def astray(lines: Sequence[Any]) -> list[str]:
     """What to say of final losses that are not close to the others', on one network."""
     losses = {line.framework: line.loss for line in lines if line.loss is not None}
     middle = statistics.median(losses.values()) if losses else 0.0
@@ -239,6 +239,14 @@ def surroundings(kinds: Sequence[type[Any]]) -> dict[str, Any]:
     }
 
 
+def announce(told: dict[str, Any]) -> None:
+    """Machine, versions, and what is missing."""
+    print(f"{told['machine']['processor']}, {told['machine']['cores']} cores; ", end="")
+    print(", ".join(f"{name} {version}" for name, version in told["versions"].items()))
+    for name, packages in told["missing"].items():
+        print(f"{name} is left empty; not installed: {', '.join(packages)}")
+
+
 def save(path: Path, lines: Sequence[Any], told: dict[str, Any]) -> None:
     """The lines as a CSV, and beside it a JSON file with versions and machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,10 +270,7 @@ def main() -> None:
     given = parser.parse_args()
     kinds = [FRAMEWORKS[name] for name in FRAMEWORKS if name in given.peers]
     told = surroundings(kinds)
-    print(f"{told['machine']['processor']}, {told['machine']['cores']} cores; ", end="")
-    print(", ".join(f"{name} {version}" for name, version in told["versions"].items()))
-    for name, packages in told["missing"].items():
-        print(f"{name} is left empty; not installed: {', '.join(packages)}")
+    announce(told)
     lines, wrong = [], []
     for variant in given.variants:
         for name in given.networks:
