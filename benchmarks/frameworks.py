@@ -304,9 +304,8 @@ class Jax(Framework):
 
     @classmethod
     def environment(cls, settings: Mapping[str, Any]) -> dict[str, str]:
-        one = " --xla_cpu_multi_thread_eigen=false" if settings["threads"] == 1 else ""
-        flags = (os.environ.get("XLA_FLAGS", "") + one).strip()
-        return {**super().environment(settings), "JAX_PLATFORMS": "cpu", **({"XLA_FLAGS": flags} if flags else {})}
+        # NPROC is what XLA takes for the number of cores; its flag for one Eigen thread is without effect here
+        return {**super().environment(settings), "JAX_PLATFORMS": "cpu", "NPROC": str(settings["threads"])}
 
     def build(self) -> None:
         import jax

@@ -31,8 +31,8 @@ from typing import Any
 from frameworks import FRAMEWORKS, THREAD_VARIABLES, Framework, Work, data_for, save_task
 
 NETWORKS = {
-    "64-32-10": Work(64, (32,), 32, "plain", 60),
-    "64-128-128-10": Work(64, (128, 128), 64, "plain", 40),
+    "64-32-10": Work(64, (32,), 32, "plain", 20),
+    "64-128-128-10": Work(64, (128, 128), 64, "plain", 20),
     "784-256-256-10": Work(784, (256, 256), 128, "plain", 8),
     "784-8x128-10": Work(784, (128,) * 8, 64, "plain", 4),
     "784-3x1024-10": Work(784, (1024,) * 3, 256, "plain", 2),
@@ -268,6 +268,7 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="where the figures go; versions and machine go beside, as JSON")
     parser.add_argument("--quick", action="store_true", help="two epochs and two rounds: to see that it works")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through what closes the workers, stopped as they are
     kinds = [FRAMEWORKS[name] for name in FRAMEWORKS if name in given.peers]
     told = surroundings(kinds)
     announce(told)
