@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -69,8 +70,6 @@ def train(
     `watch` sees each event after it was written; when `stop_asked` says so, a checkpoint is written and the status is
     `interrupted`. Any exception leaves the status `failed` with its text, and goes on to the caller.
     """
-    import threadpoolctl
-
     started = monotonic()
     folder.tidy()
     before = folder.read_record()
@@ -78,10 +77,11 @@ def train(
     ending = ("reason", "ended")
     record = {key: value for key, value in before.items() if key not in ending}
     record |= {"status": "running", **_surroundings()}
-    folder.write_record(record)
+    if record != before:  # not what `begin` has just written
+        folder.write_record(record)
     try:
         with (
-            threadpoolctl.threadpool_limits(experiment.config.threads, user_api="blas"),
+            _blas().limit(limits=experiment.config.threads, user_api="blas"),
             np.errstate(all="ignore"),
         ):
             experiment.rehearse()
@@ -211,6 +211,19 @@ def _now() -> str:
 
 def _surroundings() -> dict[str, Any]:
     """Versions, machine and process, for run.json."""
+    return {
+        **_machine(),
+        "form": form(),
+        "pid": os.getpid(),
+        "process": _mark(os.getpid()),
+        "command": sys.argv[1:],
+        "git": _commit(Path.cwd()),
+    }
+
+
+@cache
+def _machine() -> dict[str, Any]:
+    """Versions and machine: the same for all runs of a process."""
     import numba
 
     return {
@@ -221,13 +234,19 @@ def _surroundings() -> dict[str, Any]:
             "numba": numba.__version__,
         },
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
-        "form": form(),
         "host": platform.node(),
-        "pid": os.getpid(),
-        "process": process_mark(os.getpid()),
-        "command": sys.argv[1:],
-        "git": _commit(),
     }
+
+
+_mark = cache(process_mark)
+
+
+@cache
+def _blas() -> Any:
+    """The control of the BLAS libraries' threads; to look for the libraries takes a millisecond."""
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def _processor() -> str:
@@ -240,10 +259,11 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _commit() -> str | None:
-    """The commit of the git checkout that the working folder is in, read without running git."""
+@cache
+def _commit(working: Path) -> str | None:
+    """The commit of the git checkout that a folder is in when it is first asked for, read without running git."""
     try:
-        for folder in (Path.cwd(), *Path.cwd().parents):
+        for folder in (working, *working.parents):
             head = folder / ".git" / "HEAD"
             if head.is_file():
                 text = head.read_text().strip()

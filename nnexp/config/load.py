@@ -235,7 +235,8 @@ def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
     """Plain data as YAML text that `load` reads back to the same, in lines of about `width` characters."""
     import yaml
 
-    class Dumper(yaml.SafeDumper):
+    # libyaml's is the same, six times as fast
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
         """Top-level keys on lines of their own; no anchors; quotes for text that our loader would read otherwise."""
 
         def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:

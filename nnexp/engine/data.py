@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from zlib import crc32
@@ -102,9 +101,10 @@ def prepare(
     if saved is not None:
         _check_saved(saved, len(fitted), table.classes)
         shift, scale = float(saved["target.shift"]), float(saved["target.scale"])
-    told = [table.x, table.t] if table.test is None else [table.x, table.t, table.test]
-    told += [] if saved is None else [array for _, array in sorted(saved.items())]
-    digest = hashlib.sha256(b"".join(array.tobytes() for array in told)).hexdigest()[:16]
+    told = table.told.copy()
+    for _, array in sorted(saved.items() if saved is not None else ()):
+        told.update(array.tobytes())
+    digest = told.hexdigest()[:16]
     dtype = np.dtype(precision)
     with np.errstate(over="ignore"):
         xs = [np.ascontiguousarray(x, dtype) for x in xs]
