@@ -17,7 +17,8 @@ import numpy as np
 
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
-from nnexp.engine.data import SPLITS
+from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.data import SPLITS, Data
 from nnexp.engine.loops import form
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
@@ -31,10 +32,16 @@ BEAT = 10.0
 """Seconds between two signs of life."""
 
 
-def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[str, Any] | None = None) -> RunFolder:
+def begin(
+    experiment: Experiment,
+    root: Path,
+    label: str = "",
+    extra: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+) -> RunFolder:
     """Make the folder of a new run; `label` says what differs from its siblings, `extra` goes into run.json."""
     config = experiment.config
-    folder = RunFolder.create(root, config.name, label, config.seed)
+    folder = RunFolder.create(root, config.name, label, config.seed, run_id)
     plain = filled(config)
     folder.write_config(
         to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
@@ -156,8 +163,20 @@ def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Cal
     return False
 
 
-def reopen(run: Run) -> tuple[Experiment, RunFolder]:
-    """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
+def give_up(path: Path, reason: str) -> None:
+    """Record that a run failed whose process is gone."""
+    folder = RunFolder(path)
+    folder.tidy()
+    folder.write_record({**folder.read_record(), "status": "failed", "reason": reason, "ended": _now()})
+
+
+def reopen(
+    run: Run, prepared: Callable[[ExperimentConfig], Data | None] = lambda config: None
+) -> tuple[Experiment, RunFolder]:
+    """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on.
+
+    `prepared` gives the data of a configuration, where somebody has them.
+    """
     if run.status in ("finished", "diverged"):
         raise InputError(
             f"run {run.id} has {run.status}: nothing to resume; to train it again: nnexp train {run.path}/config.yaml"
@@ -166,7 +185,7 @@ def reopen(run: Run) -> tuple[Experiment, RunFolder]:
         raise InputError(f"run {run.id} is still running (process {run.record['pid']})")
     loaded = load_data(run.record["config"], str(run.path / "run.json"))
     try:
-        experiment = kind_of(loaded.config)(loaded.config)
+        experiment = kind_of(loaded.config)(loaded.config, prepared(loaded.config))
     except Unfit as unfit:
         raise InputError(f"run {run.id} cannot be resumed: {unfit}") from None
     found = fingerprint(experiment.config, experiment.data.digest)

@@ -18,13 +18,12 @@ from pydantic import ValidationError
 from nnexp import __version__
 from nnexp.components.base import AS_LIST, Component, families, members
 from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
+from nnexp.config.environment import THREAD_VARIABLES
 from nnexp.config.plugins import digest, load_plugins
 from nnexp.config.problems import SWEEP_KEYS, component_fields, problems_of, report
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, scalar
 from nnexp.errors import InputError, Misfit, Problem
-
-THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 
 @dataclass(frozen=True)

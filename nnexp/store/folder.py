@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,21 +27,24 @@ class RunFolder:
         self._columns: list[str] = []
 
     @classmethod
-    def create(cls, root: Path, name: str, label: str, seed: int) -> RunFolder:
-        """A new folder <name>-<label>-s<seed>-<id> below `root`. Raises InputError where it cannot be written."""
-        while True:
-            run_id = secrets.token_hex(3)
-            stem = "-".join(part for part in (name, label[:60].strip("-._"), f"s{seed}", run_id) if part)
-            if not any(root.glob(f"*-{run_id}")):
-                break
-        path = root / stem
+    def create(cls, root: Path, name: str, label: str, seed: int, run_id: str | None = None) -> RunFolder:
+        """A new folder <name>-<label>-s<seed>-<id> below `root`. Raises InputError where it cannot be written.
+
+        A `run_id` that was given out by `fresh_ids` may have a folder already, which was begun and not finished.
+        """
+        path = cls.place(root, name, label, seed, run_id or next(fresh_ids(root)))
         try:
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=run_id is not None)
         except OSError as error:
             raise InputError(
                 f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS"
             ) from None
         return cls(path)
+
+    @staticmethod
+    def place(root: Path, name: str, label: str, seed: int, run_id: str) -> Path:
+        """Where the folder of a run is."""
+        return root / "-".join(part for part in (name, label[:60].strip("-._"), f"s{seed}", run_id) if part)
 
     @property
     def id(self) -> str:
@@ -128,6 +131,16 @@ class RunFolder:
 
     def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
         write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **dict[str, Any](arrays)))
+
+
+def fresh_ids(root: Path) -> Iterator[str]:
+    """Ids that no folder below `root` has, each once."""
+    taken = {name.rpartition("-")[2] for name in os.listdir(root)} if root.is_dir() else set()  # noqa: PTH208
+    while True:
+        found = secrets.token_hex(3)
+        if found not in taken:
+            taken.add(found)
+            yield found
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:

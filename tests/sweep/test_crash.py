@@ -1,0 +1,233 @@
+"""Whatever is killed, the same command ends with the table of an undisturbed sweep: processes that are really killed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnexp.store.runs import Run, Shelf
+from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
+from tests.past import read
+from tests.small import EVERYTHING, config_file, log, model
+
+LONG: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 1500, "patience": 1500}, "monitor": {"checkpoint": 0.05}}
+"""A second of work a run."""
+GRID = ("optimizer=sgd,adam", "--seeds", 2)
+
+def runs(folder: Path) -> list[Run]:
+    return [read(path) for path in folders(folder / "runs")]
+
+
+def results(folder: Path) -> dict[tuple[Any, ...], tuple[str, Any]]:
+    """Each run's log and model to the bit."""
+    keys = ("optimizer.name", "seed")
+    return {tuple(run.config[key] for key in keys): (log(run.path), model(run.path)) for run in runs(folder)}
+
+
+def untimed(table: str) -> list[list[str]]:
+    return [row[:-1] for row in csv.reader(io.StringIO(table))]
+
+
+def under_way(folder: Path) -> list[Run]:
+    """Runs that have a checkpoint and have not ended."""
+    shelf = Shelf(folder / "runs")
+    return [run for run in shelf.runs if run.status == "running" and (run.path / "checkpoint.npz").exists()]
+
+
+def sweep_folder(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return config_file(folder, **LONG)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[list[str]]]:
+    """The sweep as it is when nothing happens, and its table."""
+    path = sweep_folder(tmp_path_factory.mktemp("undisturbed"))
+    result = nnexp_process("sweep", path, *GRID, "-j", 2, "--format", "csv", cwd=path.parent)
+    assert result.code == 0
+    return path.parent, untimed(result.out)
+
+
+def same(result: Outcome, folder: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
+    """The sweep has ended as if nothing had happened, with each trial run once."""
+    assert result.code == 0, result.err
+    assert untimed(result.out) == undisturbed[1]
+    assert len(folders(folder / "runs")) == 4
+    assert results(folder) == results(undisturbed[0])
+    assert not (folder / "runs" / ".claims").exists()
+
+
+def test_a_killed_worker_is_replaced_and_its_run_gone_on_with(
+    tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]
+) -> None:
+    path = sweep_folder(tmp_path)
+    with start("sweep", path, *GRID, "-j", 2, "--format", "csv", cwd=tmp_path) as process:
+        until(lambda: len(under_way(tmp_path)) == 2, process)
+        victim = under_way(tmp_path)[0]
+        os.kill(victim.record["pid"], signal.SIGKILL)
+        out, err = process.communicate(timeout=100)
+    seed, optimizer = victim.record["seed"], victim.config["optimizer.name"]
+    assert f"optimizer-{optimizer} seed {seed}: its worker process died (killed by SIGKILL after epoch " in err
+    assert "it is tried again (2 of 3)" in err
+    same(Outcome(process.returncode, out, err), tmp_path, undisturbed)
+
+
+def test_a_killed_parent(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
+    path = sweep_folder(tmp_path)
+    with start("sweep", path, *GRID, "-j", 2, cwd=tmp_path) as process:
+        until(lambda: len(under_way(tmp_path)) == 2, process)
+        process.kill()
+        process.wait()
+        # at once, while its workers may still be at it
+        again = nnexp_process("sweep", path, *GRID, "-j", 2, "--format", "csv", cwd=tmp_path)
+    same(again, tmp_path, undisturbed)
+
+
+def test_two_sweeps_at_once_run_each_trial_once(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
+    path = sweep_folder(tmp_path)
+    words = ("sweep", path, *GRID, "--format", "csv")
+    with start(*words, "-j", 2, cwd=tmp_path) as one, start(*words, "-j", 1, cwd=tmp_path) as other:
+        outcomes = []
+        for process in (one, other):
+            out, err = process.communicate(timeout=100)
+            outcomes.append(Outcome(process.returncode, out, err))
+    for outcome in outcomes:
+        same(outcome, tmp_path, undisturbed)
+
+
+# -- limits, and runs that kill their workers ----------------------------------------------------------------------
+
+
+PLUGIN = '''
+import os, signal, time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from nnexp.components.schedules import Schedule
+
+
+class Deadly(Schedule):
+    """Does something terrible to the process that trains.
+
+        factor = 1
+
+        >>> Deadly().factor(0, 1)
+        1.0
+    """
+
+    name: Literal["deadly"] = "deadly"
+    how: Literal["no", "kill", "kill_once", "hang", "grow", "slow"] = Field("no", description="what it does")
+    mark: str = Field("", description="a file that says that it has been done")
+
+    def factor(self, done, total):
+        if done == 3:
+            if self.how == "kill" or (self.how == "kill_once" and not Path(self.mark).exists()):
+                Path(self.mark or os.devnull).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.how == "hang":
+                time.sleep(1000)
+            if self.how == "grow":
+                np.ones(10**9 // 8)
+        if self.how == "slow":
+            time.sleep(0.02)
+        return 1.0
+'''
+
+
+def deadly(folder: Path, *hows: str, limits: str = "{}") -> Path:
+    (folder / "deadly.py").write_text(PLUGIN)
+    config_file(folder, plugins=[str(folder / "deadly.py")], schedule="deadly")
+    path = folder / "sweep.yaml"
+    path.write_text(f"base: small.yaml\ngrid: {{schedule.how: [{', '.join(hows)}]}}\nlimits: {limits}\n")
+    return path
+
+
+def statuses(folder: Path) -> dict[str, tuple[str, str]]:
+    return {run.config["schedule.how"]: (run.status, run.record["reason"]) for run in runs(folder)}
+
+
+def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    path = deadly(tmp_path, "kill", "'no'")
+    result = nnexp_process("sweep", path, "-j", 2, cwd=tmp_path)
+    assert result.code == 3
+    story = "given up: 3 worker processes died at it (3 x killed by SIGKILL after epoch 0)"
+    assert statuses(tmp_path) == {"kill": ("failed", story), "no": ("finished", "4 epochs")}
+    assert f"failed: how-kill seed 0: {story}" in result.err
+    assert result.err.count("it is tried again") == 2
+    assert "Traceback" not in result.err
+
+
+def test_limits(tmp_path: Path) -> None:
+    path = deadly(tmp_path, "hang", "grow", "slow", "'no'", limits="{seconds: 1, megabytes: 600}")
+    result = nnexp_process("sweep", path, "-j", 2, "stop.epochs=40", cwd=tmp_path)
+    assert result.code == 3, result.err
+    found = statuses(tmp_path)
+    assert found["hang"] == ("failed", "limits.seconds: it took longer than 1 s, stuck within a step")
+    assert found["slow"] == ("failed", "limits.seconds: it took longer than 1 s")
+    assert found["grow"][0] == "failed"
+    assert found["grow"][1].startswith("limits.megabytes: its process needed more than 600 MB")
+    assert found["no"] == ("finished", "40 epochs")
+    assert "tried again" not in result.err
+    wider = nnexp_process("sweep", path, "stop.epochs=40", "limits.seconds=60", "schedule.how=slow", cwd=tmp_path)
+    assert wider.code == 0, "a limit is no part of what a run computes"
+
+
+def test_fail_fast(tmp_path: Path) -> None:
+    path = deadly(tmp_path, "grow", "slow", "'no'", "kill_once", limits="{megabytes: 600}")
+    result = nnexp_process("sweep", path, "-j", 1, "--fail-fast", "stop.epochs=100", cwd=tmp_path)
+    assert result.code == 3
+    assert "stopped at the first run that failed; 3 runs are left; the same command goes on" in result.err
+    assert set(statuses(tmp_path)) <= {"grow", "slow"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("limits.seconds=0", "command line: limits.seconds=0: must be a number > 0"),
+        ("limits.megabytes=many", "command line: limits.megabytes=many: must be a number > 0"),
+        ("limits.second=3", "command line: 'limits.second' is no limit; did you mean 'seconds'?"),
+        ("limits.seconds=3,4", "command line: limits.seconds: a limit is one number for all runs"),
+    ],
+)
+def test_limits_that_mean_nothing(tmp_path: Path, text: str, message: str) -> None:
+    result = nnexp("sweep", config_file(tmp_path), text, cwd=tmp_path)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+    assert not (tmp_path / "runs").exists()
+
+
+# -- at any moment -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_thirty_random_moments(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
+    """The parent, or one of its processes, or all of them, are killed again and again."""
+    rng = random.Random(0)
+    path = sweep_folder(tmp_path)
+    words = ("sweep", path, *GRID, "-j", 2, "--format", "csv")
+    for _ in range(30):
+        with start(*words, cwd=tmp_path) as process:
+            time.sleep(rng.uniform(0.05, 2.5))
+            if process.poll() is not None:
+                break
+            whom = rng.choice(["parent", "worker", "all"])
+            if whom == "worker":
+                for victim in Shelf(tmp_path / "runs").runs[-1:]:
+                    if victim.status == "running":
+                        os.kill(victim.record["pid"], signal.SIGKILL)
+                time.sleep(rng.uniform(0.0, 0.5))
+            if whom == "all":
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+    same(nnexp_process(*words, cwd=tmp_path), tmp_path, undisturbed)
