@@ -88,7 +88,7 @@ def sweep(
     with _planned(described, root, metric) as (plan, data):
         plan.write()
         orders = Orders(root, workers, described.limits, fail_fast, data)
-        interrupted = _run(plan, orders, quiet)
+        interrupted, failed = _run(plan, orders, quiet)
     shelf = Shelf(root)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
@@ -96,7 +96,7 @@ def sweep(
         from nnexp.cli.compare import show_comparison
 
         show_comparison(members, [], metric, None, None, None, False, "auto", how)
-    _end(plan, members, interrupted, quiet)
+    _end(plan, members, interrupted, failed and fail_fast, quiet)
 
 
 def _shelf(root: Path) -> Shelf:
@@ -148,8 +148,8 @@ def _check_metric(word: str | None) -> None:
         raise InputError(f"--metric: '{word}' is not a metric{guess}")
 
 
-def _run(plan: Plan, orders: Orders, quiet: bool) -> int | None:
-    """Run what is missing. Returns the exit code of an interruption, if there was one."""
+def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
+    """Run what is missing. Returns the exit code of an interruption, if there was one, and whether a run failed."""
     from nnexp.cli.interrupt import Interrupt
     from nnexp.engine.loops import uncached
     from nnexp.sweep.pool import run_jobs
@@ -162,7 +162,7 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> int | None:
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
         say(f"{len(plan.jobs)} runs{already}, {work}; {plan.folder}")
     if not missing:
-        return None
+        return None, False
     if not quiet and (why := uncached()):
         say(why)
     with (
@@ -171,7 +171,7 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> int | None:
     ):
         for result in run_jobs(missing, orders, lambda: interrupt.asked, display.note):
             display.add(result)
-    return interrupt.exit_code if interrupt.asked else None
+    return interrupt.exit_code if interrupt.asked else None, display.counts["failed"] > 0
 
 
 class Display:
@@ -274,15 +274,18 @@ def _show_plan(plan: Plan, how: str) -> None:
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 
-def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:
+def _end(plan: Plan, members: list[Run], interrupted: int | None, stopped: bool, quiet: bool) -> None:
     """The closing lines and the exit code."""
     counts = Counter(run.status for run in members)
     if not quiet:
         say(f"show it again: nnexp compare {plan.folder.name}")
+    left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
+    still = f"{left} run{'s are' if left != 1 else ' is'} left; the same command goes on"
     if interrupted is not None:
-        left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
-        say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
+        say(f"interrupted; {still}")
         raise typer.Exit(interrupted)
+    if stopped and left:
+        say(f"stopped at the first run that failed; {still}")
     unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
     if unfinished:
         raise typer.Exit(3)

@@ -22,6 +22,7 @@ LONG: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 1500, "patience": 1500}
 """A second of work a run."""
 GRID = ("optimizer=sgd,adam", "--seeds", 2)
 
+
 def runs(folder: Path) -> list[Run]:
     return [read(path) for path in folders(folder / "runs")]
 
@@ -130,7 +131,7 @@ class Deadly(Schedule):
     how: Literal["no", "kill", "kill_once", "hang", "grow", "slow"] = Field("no", description="what it does")
     mark: str = Field("", description="a file that says that it has been done")
 
-    def factor(self, done, total):
+    def shape(self, done, total):
         if done == 3:
             if self.how == "kill" or (self.how == "kill_once" and not Path(self.mark).exists()):
                 Path(self.mark or os.devnull).touch()
@@ -161,7 +162,7 @@ def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     path = deadly(tmp_path, "kill", "'no'")
     result = nnexp_process("sweep", path, "-j", 2, cwd=tmp_path)
     assert result.code == 3
-    story = "given up: 3 worker processes died at it (3 x killed by SIGKILL after epoch 0)"
+    story = "given up: 3 worker processes died at it (3 x killed by SIGKILL after epoch 3)"
     assert statuses(tmp_path) == {"kill": ("failed", story), "no": ("finished", "4 epochs")}
     assert f"failed: how-kill seed 0: {story}" in result.err
     assert result.err.count("it is tried again") == 2
@@ -187,7 +188,7 @@ def test_fail_fast(tmp_path: Path) -> None:
     path = deadly(tmp_path, "grow", "slow", "'no'", "kill_once", limits="{megabytes: 600}")
     result = nnexp_process("sweep", path, "-j", 1, "--fail-fast", "stop.epochs=100", cwd=tmp_path)
     assert result.code == 3
-    assert "stopped at the first run that failed; 3 runs are left; the same command goes on" in result.err
+    assert "stopped at the first run that failed; 4 runs are left; the same command goes on" in result.err
     assert set(statuses(tmp_path)) <= {"grow", "slow"}
 
 
