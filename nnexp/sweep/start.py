@@ -36,7 +36,7 @@ def start_early(modules: list[str]) -> None:
         return
     from multiprocessing import forkserver
 
-    multiprocessing.set_forkserver_preload([*modules, "nnexp.sweep.warm"])
+    multiprocessing.set_forkserver_preload(["nnexp.sweep.warm", *modules])
     with one_thread(), without_interrupts():
         forkserver.ensure_running()
 

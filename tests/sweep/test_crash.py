@@ -1,4 +1,4 @@
-"""Whatever is killed, the same command ends with the table of an undisturbed sweep: processes that are really killed."""
+"""Whatever is killed, the same command ends with the table of an undisturbed sweep. Processes are really killed."""
 
 from __future__ import annotations
 
