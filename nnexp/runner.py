@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -18,8 +18,8 @@ import numpy as np
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine import loops
 from nnexp.engine.data import SPLITS, Data
-from nnexp.engine.loops import form
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
@@ -28,8 +28,42 @@ from nnexp.store.record import FORMAT
 from nnexp.store.runs import Run, process_mark
 
 Watcher = Callable[[Trainer, Row | Tick], None]
+COMPILING = 0.5
+"""Seconds of compiling after which the user is told."""
 BEAT = 10.0
 """Seconds between two signs of life."""
+
+
+class Notice:
+    """Says once that loops are being compiled, where it takes time."""
+
+    def __init__(self, say: Callable[[str], None]):
+        self.say, self.since, self.said = say, 0.0, False
+
+    def look(self, count: int) -> None:
+        """`count` loops were compiled up to now, the last of them perhaps not yet to the end."""
+        if count and not self.since:
+            self.since = monotonic()
+        if self.since and not self.said and monotonic() - self.since > COMPILING:
+            self.said = True
+            self.say("compiling the loops that are needed: once on a machine, a few seconds ...")
+
+
+@contextmanager
+def compiling_told(say: Callable[[str], None]) -> Iterator[None]:
+    """While this context is open the user is told when loops are compiled in this process."""
+    notice, count = Notice(say), 0
+
+    def heard(name: str) -> None:
+        nonlocal count
+        count += 1
+        notice.look(count)
+
+    before, loops.on_compile = loops.on_compile, heard
+    try:
+        yield
+    finally:
+        loops.on_compile = before
 
 
 def begin(
@@ -62,7 +96,7 @@ def begin(
         **(extra or {}),
         **_surroundings(),
     }
-    folder.write_record(record)
+    folder.write_record(record, durable=False)  # before its first checkpoint there is nothing to lose
     return folder
 
 
@@ -232,7 +266,7 @@ def _surroundings() -> dict[str, Any]:
     """Versions, machine and process, for run.json."""
     return {
         **_machine(),
-        "form": form(),
+        "form": loops.form(),
         "pid": os.getpid(),
         "process": _mark(os.getpid()),
         "command": sys.argv[1:],

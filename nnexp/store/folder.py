@@ -24,6 +24,8 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self._metrics: IO[str] | None = None
+        self._durable = True
+        """Whether run.json as it stands is known to be on the disk."""
         self._columns: list[str] = []
 
     @classmethod
@@ -57,13 +59,16 @@ class RunFolder:
             stale.unlink(missing_ok=True)
 
     def write_config(self, text: str) -> None:
-        write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()))
+        """config.yaml: a copy of what run.json holds, for which nothing waits until it is on the disk."""
+        write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()), durable=False)
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Mapping[str, Any], durable: bool = True) -> None:
         """run.json, whole or not at all. NaN and infinities become null."""
         text = json.dumps(finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # an argument of the command line may hold bytes that are no text; JSON can say them only by their escapes
-        write_whole(self.path / "run.json", lambda file: file.write(text.encode(errors="backslashreplace")))
+        content = text.encode(errors="backslashreplace")
+        write_whole(self.path / "run.json", lambda file: file.write(content), durable)
+        self._durable = durable
 
     def read_record(self) -> dict[str, Any]:
         """run.json as it stands."""
@@ -110,9 +115,13 @@ class RunFolder:
             self._metrics = None
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
-        """Everything to go on from here; the rows before it are on the disk first."""
+        """Everything to go on from here; the record and the rows before it are on the disk first."""
         if self._metrics is not None:
             os.fsync(self._metrics.fileno())
+        if not self._durable:
+            with (self.path / "run.json").open("rb+") as record:
+                os.fsync(record.fileno())
+            self._durable = True
         write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
@@ -143,14 +152,18 @@ def fresh_ids(root: Path) -> Iterator[str]:
             yield found
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one."""
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any], durable: bool = True) -> None:
+    """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one.
+
+    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

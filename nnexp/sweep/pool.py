@@ -21,7 +21,7 @@ from nnexp.config.load import load_data
 from nnexp.engine import loops
 from nnexp.engine.surface import kind_of
 from nnexp.errors import InputError
-from nnexp.runner import begin, give_up, reopen, train
+from nnexp.runner import Notice, begin, compiling_told, give_up, reopen, train
 from nnexp.store.claims import Claims
 from nnexp.store.folder import RunFolder, fresh_ids
 from nnexp.store.runs import Run, read_run
@@ -38,8 +38,6 @@ TRIES = 3
 """Workers that a run may kill before it is given up."""
 ELSEWHERE = 0.5
 """Seconds between two looks at a trial that another sweep works at."""
-COMPILING = 1.0
-"""Seconds of compiling after which the user is told."""
 KNOWN = ("finished", "diverged", "failed")
 """How a run may have ended that another sweep has just made: then it is taken as it is."""
 
@@ -119,7 +117,7 @@ def _in_this_process(
     tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
 ) -> Iterator[Result]:
     claims, stock = Claims(orders.root), Stock(orders.data)
-    with _compiling_told(say):
+    with compiling_told(say):
         while tasks and not stop_asked():
             task = tasks.popleft()
             sleep(max(0.0, min(task.not_before - monotonic(), POLL)))
@@ -137,38 +135,6 @@ def _in_processes(
     tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
 ) -> Iterator[Result]:
     return _Pool(tasks, orders, stop_asked, say).results()
-
-
-@contextmanager
-def _compiling_told(say: Callable[[str], None]) -> Iterator[None]:
-    """Tell of compiling in this process, as it is with workers."""
-    notice, count = Notice(say), 0
-
-    def heard(name: str) -> None:
-        nonlocal count
-        count += 1
-        notice.look(count)
-
-    before, loops.on_compile = loops.on_compile, heard
-    try:
-        yield
-    finally:
-        loops.on_compile = before
-
-
-class Notice:
-    """Says once that loops are being compiled, where it takes time."""
-
-    def __init__(self, say: Callable[[str], None]):
-        self.say, self.since, self.said = say, 0.0, False
-
-    def look(self, count: int) -> None:
-        """`count` loops were compiled up to now, or are being."""
-        if count and not self.since:
-            self.since = monotonic()
-        if self.since and not self.said and monotonic() - self.since > COMPILING:
-            self.said = True
-            self.say("compiling the loops that these runs need: once on a machine, a few seconds ...")
 
 
 class _Pool:
