@@ -85,7 +85,7 @@ def _key(config: ExperimentConfig) -> str:
         "dataset": config.dataset.model_dump(mode="json"),
         "seed": config.seed,
         "precision": config.precision,
-        "augmentation": bool(config.augmentation),
+        "augmentation": [one.label() for one in config.augmentation],
         "initialization": config.initialization.model_dump(mode="json") if config.initialization.input_paths else None,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
