@@ -240,11 +240,11 @@ class _Pool:
     def _given_up(self, task: Task, reason: str) -> Result:
         """Record the failure of a run whose worker is gone."""
         path, job = task.path(self.orders.root), task.job
-        if not (path / "run.json").exists():
-            loaded = load_data(job.config, "the sweep's configuration")
-            experiment = kind_of(loaded.config)(loaded.config)
-            begin(experiment, self.orders.root, job.trial.label, {"case": job.trial.case}, task.run_id)
-        with suppress(OSError):  # a full disk, say: the reason is the one to tell
+        with suppress(OSError, InputError):  # a full disk, say: the reason is the one to tell
+            if not (path / "run.json").exists():
+                loaded = load_data(job.config, "the sweep's configuration")
+                experiment = kind_of(loaded.config)(loaded.config)
+                begin(experiment, self.orders.root, job.trial.label, {"case": job.trial.case}, task.run_id)
             give_up(path, reason)
         return Result(job, "failed", reason, task.run_id, {})
 

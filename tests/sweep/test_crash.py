@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -30,7 +32,8 @@ def runs(folder: Path) -> list[Run]:
 def results(folder: Path) -> dict[tuple[Any, ...], tuple[str, Any]]:
     """Each run's log and model to the bit."""
     keys = ("optimizer.name", "seed")
-    return {tuple(run.config[key] for key in keys): (log(run.path), model(run.path)) for run in runs(folder)}
+    done = Shelf(folder / "runs").runs
+    return {tuple(run.config[key] for key in keys): (log(run.path), model(run.path)) for run in done}
 
 
 def untimed(table: str) -> list[list[str]]:
@@ -212,23 +215,41 @@ def test_limits_that_mean_nothing(tmp_path: Path, text: str, message: str) -> No
 
 
 @pytest.mark.slow
-def test_thirty_random_moments(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
-    """The parent, or one of its processes, or all of them, are killed again and again."""
+def test_thirty_random_moments(tmp_path: Path) -> None:
+    """The parent, one of its workers, or all processes are killed while a sweep of 40 runs is at work, again and again.
+
+    When the sweep has ended before the thirtieth moment, a run's folder is taken away and it goes on.
+    """
     rng = random.Random(0)
-    path = sweep_folder(tmp_path)
-    words = ("sweep", path, *GRID, "-j", 2, "--format", "csv")
+    changes: dict[str, Any] = {**LONG, "stop": {"epochs": 300, "patience": 300}}
+    for name in ("calm", "stormy"):
+        (tmp_path / name).mkdir()
+        path = config_file(tmp_path / name, **changes)
+    words = ("optimizer=sgd,adam", "--seeds", 20, "-j", 2, "--format", "csv")
+    calm = nnexp_process("sweep", tmp_path / "calm" / path.name, *words, cwd=tmp_path / "calm")
+    assert calm.code == 0, calm.err
+    folder = tmp_path / "stormy"
     for _ in range(30):
-        with start(*words, cwd=tmp_path) as process:
-            time.sleep(rng.uniform(0.05, 2.5))
-            if process.poll() is not None:
-                break
+        with start("sweep", path, *words, cwd=folder) as process:
+            until(lambda: any((folder / "runs").glob("*/run.json")), process)
+            time.sleep(rng.uniform(0.0, 3.0))
             whom = rng.choice(["parent", "worker", "all"])
             if whom == "worker":
-                for victim in Shelf(tmp_path / "runs").runs[-1:]:
-                    if victim.status == "running":
-                        os.kill(victim.record["pid"], signal.SIGKILL)
+                for victim in [run for run in Shelf(folder / "runs").runs if run.status == "running"][:1]:
+                    os.kill(victim.record["pid"], signal.SIGKILL)
                 time.sleep(rng.uniform(0.0, 0.5))
-            if whom == "all":
-                os.killpg(process.pid, signal.SIGKILL)
-            process.kill()
-    same(nnexp_process(*words, cwd=tmp_path), tmp_path, undisturbed)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL) if whom == "all" else process.kill()
+            process.communicate(timeout=60)
+        if all(run.status == "finished" for run in runs_that_can_be_read(folder)):
+            shutil.rmtree(rng.choice(folders(folder / "runs")))
+    stormy = nnexp_process("sweep", path, *words, cwd=folder)
+    assert stormy.code == 0, stormy.err
+    assert untimed(stormy.out) == untimed(calm.out)
+    assert results(folder) == results(tmp_path / "calm")
+    assert sum(run.status == "finished" for run in runs_that_can_be_read(folder)) == 40, "none was run twice"
+
+
+def runs_that_can_be_read(folder: Path) -> list[Run]:
+    """All but those whose process was killed before they had a record."""
+    return Shelf(folder / "runs").runs
