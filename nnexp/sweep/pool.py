@@ -10,6 +10,7 @@ import os
 import signal
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,8 +154,6 @@ class _Pool:
 
     def results(self) -> Iterator[Result]:
         """Each result as it comes. A pool that breaks down as a whole is replaced by a new one."""
-        from concurrent.futures.process import BrokenProcessPool
-
         while self.tasks and not self.stop.is_set():
             try:
                 yield from self._from_one_pool()
@@ -196,8 +195,12 @@ class _Pool:
             if task.not_before > now:
                 self.tasks.append(task)
                 continue
-            with without_interrupts():
-                future = pool.schedule(_in_worker, args=(task.told(),), timeout=self.orders.limits.hard_seconds)
+            try:
+                with without_interrupts():
+                    future = pool.schedule(_in_worker, args=(task.told(),), timeout=self.orders.limits.hard_seconds)
+            except RuntimeError as error:  # it broke down: the results that it still owes say so
+                self.tasks.appendleft(task)
+                raise BrokenProcessPool(str(error)) from None
             self.under_way[future] = task
             future.add_done_callback(self.ended.put)
 
@@ -210,6 +213,9 @@ class _Pool:
         result: Result | None
         try:
             result = _result(task.job, future.result())
+        except BrokenProcessPool:
+            self.tasks.appendleft(task)
+            raise
         except ProcessExpired as error:
             result = self._died(task, error)
         except TimeoutError:

@@ -84,6 +84,20 @@ def test_a_killed_worker_is_replaced_and_its_run_gone_on_with(
     same(Outcome(process.returncode, out, err), tmp_path, undisturbed)
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only Linux tells who the children are")
+def test_a_worker_that_is_killed_before_its_first_run(tmp_path: Path) -> None:
+    path = config_file(tmp_path)
+    words = ("sweep", path, "--seeds", 2, "limits.seconds=60", "-j", 1)
+    with start(*words, cwd=tmp_path, NNEXP_START="spawn") as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(lambda: len(children.read_text().split()) == 2, process)  # Python's tracker, and the worker
+        os.kill(int(children.read_text().split()[-1]), signal.SIGKILL)
+        _, err = process.communicate(timeout=100)
+    assert process.returncode == 0, err
+    assert "broke down" in err
+    assert [run.status for run in runs(tmp_path)] == ["finished"] * 2
+
+
 def test_a_killed_parent(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
     path = sweep_folder(tmp_path)
     with start("sweep", path, *GRID, "-j", 2, cwd=tmp_path) as process:
