@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -77,9 +78,6 @@ def begin(
     config = experiment.config
     folder = RunFolder.create(root, config.name, label, config.seed, run_id)
     plain = filled(config)
-    folder.write_config(
-        to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
-    )
     record = {
         "format": FORMAT,
         "id": folder.id,
@@ -96,7 +94,14 @@ def begin(
         **(extra or {}),
         **_surroundings(),
     }
-    folder.write_record(record, durable=False)  # before its first checkpoint there is nothing to lose
+    try:
+        folder.write_config(
+            to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
+        )
+        folder.write_record(record, durable=False)  # before its first checkpoint there is nothing to lose
+    except OSError:  # a full disk, say
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
     return folder
 
 
