@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -84,6 +84,10 @@ class Task:
         }
 
 
+def ours(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("NNEXP_")}
+
+
 @dataclass(frozen=True)
 class Orders:
     """How a sweep's jobs are to be run."""
@@ -94,6 +98,8 @@ class Orders:
     fail_fast: bool = False
     data: Path | None = None
     """The folder of the data sets that the workers share."""
+    environment: dict[str, str] = field(default_factory=lambda: ours(os.environ))
+    """nnexp's own variables, which the process that workers are forked from may have had otherwise."""
 
 
 def run_jobs(
@@ -309,6 +315,9 @@ def _prepare(stop: Any, compiled: Any, orders: Orders) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = os.getppid()
+    for name in ours(os.environ).keys() - orders.environment.keys():
+        del os.environ[name]
+    os.environ.update(orders.environment)
 
     def heard(name: str) -> None:
         with compiled.get_lock():

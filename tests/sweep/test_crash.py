@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from nnexp.store.runs import Run, Shelf
-from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
+from tests.command import Outcome, folders, nnexp_process, start, until
 from tests.past import read
 from tests.small import EVERYTHING, config_file, log, model
 
@@ -207,22 +207,6 @@ def test_fail_fast(tmp_path: Path) -> None:
     assert result.code == 3
     assert "stopped at the first run that failed; 4 runs are left; the same command goes on" in result.err
     assert set(statuses(tmp_path)) <= {"grow", "slow"}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("limits.seconds=0", "command line: limits.seconds=0: must be a number > 0"),
-        ("limits.megabytes=many", "command line: limits.megabytes=many: must be a number > 0"),
-        ("limits.second=3", "command line: 'limits.second' is no limit; did you mean 'seconds'?"),
-        ("limits.seconds=3,4", "command line: limits.seconds: a limit is one number for all runs"),
-    ],
-)
-def test_limits_that_mean_nothing(tmp_path: Path, text: str, message: str) -> None:
-    result = nnexp("sweep", config_file(tmp_path), text, cwd=tmp_path)
-    assert (result.code, result.out) == (2, "")
-    assert message in result.err
-    assert not (tmp_path / "runs").exists()
 
 
 # -- at any moment -------------------------------------------------------------------------------------------------
