@@ -34,8 +34,9 @@ def start_early(modules: list[str]) -> None:
     """Start the process that workers are forked from, which imports these modules while this one goes on."""
     if start_method() != FORKSERVER:
         return
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    resource_tracker.ensure_running()  # it lets interrupts in when it starts, so that must be over
     multiprocessing.set_forkserver_preload(["nnexp.sweep.warm", *modules])
     with one_thread(), without_interrupts():
         forkserver.ensure_running()

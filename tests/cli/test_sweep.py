@@ -272,7 +272,7 @@ def test_interrupted_while_the_workers_start(tmp_path: Path) -> None:
     with start("sweep", path, "optimizer=sgd,adam", "-j", 2, cwd=tmp_path) as process:
         until(lambda: (tmp_path / "runs" / "sweeps").exists(), process)
         deadline = time.monotonic() + 60
-        while len(children(process.pid)) < 2 and time.monotonic() < deadline:  # Python's tracker and forkserver
+        while not grandchildren(process.pid) and time.monotonic() < deadline:  # workers come from a forkserver
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -285,6 +285,10 @@ def test_interrupted_while_the_workers_start(tmp_path: Path) -> None:
 def children(pid: int) -> list[str]:
     """The processes that a process has started; none where the system does not tell."""
     return " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+
+
+def grandchildren(pid: int) -> list[str]:
+    return [found for child in children(pid) for found in children(int(child))]
 
 
 @pytest.mark.slow
