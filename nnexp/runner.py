@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,8 +18,9 @@ import numpy as np
 
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
-from nnexp.engine.data import SPLITS
-from nnexp.engine.loops import form
+from nnexp.config.schema import ExperimentConfig
+from nnexp.engine import loops
+from nnexp.engine.data import SPLITS, Data
 from nnexp.engine.memory import Meter, estimate
 from nnexp.engine.surface import kind_of
 from nnexp.engine.threads import settle
@@ -28,19 +31,56 @@ from nnexp.store.record import FORMAT
 from nnexp.store.runs import Run, process_mark
 
 Watcher = Callable[[Trainer, Row | Tick], None]
+COMPILING = 0.5
+"""Seconds of compiling after which the user is told."""
 BEAT = 10.0
 """Seconds between two signs of life."""
 
 
-def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[str, Any] | None = None) -> RunFolder:
+class Notice:
+    """Says once that loops are being compiled, where it takes time."""
+
+    def __init__(self, say: Callable[[str], None]):
+        self.say, self.since, self.said = say, 0.0, False
+
+    def look(self, count: int) -> None:
+        """`count` loops were compiled up to now, the last of them perhaps not yet to the end."""
+        if count and not self.since:
+            self.since = monotonic()
+        if self.since and not self.said and monotonic() - self.since > COMPILING:
+            self.said = True
+            self.say("compiling the loops that are needed: once on a machine, a few seconds ...")
+
+
+@contextmanager
+def compiling_told(say: Callable[[str], None]) -> Iterator[None]:
+    """While this context is open the user is told when loops are compiled in this process."""
+    notice, count = Notice(say), 0
+
+    def heard(name: str) -> None:
+        nonlocal count
+        count += 1
+        notice.look(count)
+
+    before, loops.on_compile = loops.on_compile, heard
+    try:
+        yield
+    finally:
+        loops.on_compile = before
+
+
+def begin(
+    experiment: Experiment,
+    root: Path,
+    label: str = "",
+    extra: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+) -> RunFolder:
     """Make the folder of a new run; `label` says what differs from its siblings, `extra` goes into run.json."""
     settle(experiment)
     config = experiment.config
-    folder = RunFolder.create(root, config.name, label, config.seed)
+    folder = RunFolder.create(root, config.name, label, config.seed, run_id)
     plain = filled(config)
-    folder.write_config(
-        to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
-    )
     record = {
         "format": FORMAT,
         "id": folder.id,
@@ -57,7 +97,14 @@ def begin(experiment: Experiment, root: Path, label: str = "", extra: Mapping[st
         **(extra or {}),
         **_surroundings(),
     }
-    folder.write_record(record)
+    try:
+        folder.write_config(
+            to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
+        )
+        folder.write_record(record, durable=False)  # before its first checkpoint there is nothing to lose
+    except OSError:  # a full disk, say
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
     return folder
 
 
@@ -72,8 +119,6 @@ def train(
     `watch` sees each event after it was written; when `stop_asked` says so, a checkpoint is written and the status is
     `interrupted`. Any exception leaves the status `failed` with its text, and goes on to the caller.
     """
-    import threadpoolctl
-
     started = monotonic()
     folder.tidy()
     before = folder.read_record()
@@ -81,10 +126,11 @@ def train(
     ending = ("reason", "ended")
     record = {key: value for key, value in before.items() if key not in ending}
     record |= {"status": "running", **_surroundings()}
-    folder.write_record(record)
+    if record != before:  # not what `begin` has just written
+        folder.write_record(record)
     try:
         with (
-            threadpoolctl.threadpool_limits(1, user_api="blas"),
+            _blas().limit(limits=1, user_api="blas"),
             np.errstate(all="ignore"),
         ):
             experiment.rehearse()
@@ -92,13 +138,14 @@ def train(
             trainer = experiment.trainer()
             threads = experiment.config.threads
             assert threads != "auto"  # `begin` settled it
-            threadpoolctl.threadpool_limits(trainer.divide(threads), user_api="blas")
             state = folder.read_checkpoint()
             if state is not None:
                 _restore(trainer, state, folder)
             folder.open_metrics(experiment.columns, trainer.epoch if state is not None else None)
             record["parameters"] = trainer.network.size
-            stopped = _follow(trainer, folder, watch, stop_asked)
+            with _blas().limit(limits=trainer.divide(threads), user_api="blas"):
+                stopped = _follow(trainer, folder, watch, stop_asked)
+            trainer.divide(1)
     except InputError:  # it cannot go on, and nothing was done: what the record said stays true
         folder.write_record(before)
         raise
@@ -164,8 +211,20 @@ def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Cal
     return False
 
 
-def reopen(run: Run) -> tuple[Experiment, RunFolder]:
-    """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on."""
+def give_up(path: Path, reason: str) -> None:
+    """Record that a run failed whose process is gone."""
+    folder = RunFolder(path)
+    folder.tidy()
+    folder.write_record({**folder.read_record(), "status": "failed", "reason": reason, "ended": _now()})
+
+
+def reopen(
+    run: Run, prepared: Callable[[ExperimentConfig], Data | None] = lambda config: None
+) -> tuple[Experiment, RunFolder]:
+    """What `train` needs to go on with a run that did not end. Raises InputError where it cannot go on.
+
+    `prepared` gives the data of a configuration, where somebody has them.
+    """
     if run.status in ("finished", "diverged"):
         raise InputError(
             f"run {run.id} has {run.status}: nothing to resume; to train it again: nnexp train {run.path}/config.yaml"
@@ -174,7 +233,7 @@ def reopen(run: Run) -> tuple[Experiment, RunFolder]:
         raise InputError(f"run {run.id} is still running (process {run.record['pid']})")
     loaded = load_data(run.record["config"], str(run.path / "run.json"))
     try:
-        experiment = kind_of(loaded.config)(loaded.config)
+        experiment = kind_of(loaded.config)(loaded.config, prepared(loaded.config))
     except Unfit as unfit:
         raise InputError(f"run {run.id} cannot be resumed: {unfit}") from None
     found = fingerprint(experiment.config, experiment.data.digest)
@@ -225,6 +284,19 @@ def _now() -> str:
 
 def _surroundings() -> dict[str, Any]:
     """Versions, machine and process, for run.json."""
+    return {
+        **_machine(),
+        "form": loops.form(),
+        "pid": os.getpid(),
+        "process": _mark(os.getpid()),
+        "command": sys.argv[1:],
+        "git": _commit(Path.cwd()),
+    }
+
+
+@cache
+def _machine() -> dict[str, Any]:
+    """Versions and machine: the same for all runs of a process."""
     import numba
 
     return {
@@ -235,13 +307,19 @@ def _surroundings() -> dict[str, Any]:
             "numba": numba.__version__,
         },
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
-        "form": form(),
         "host": platform.node(),
-        "pid": os.getpid(),
-        "process": process_mark(os.getpid()),
-        "command": sys.argv[1:],
-        "git": _commit(),
     }
+
+
+_mark = cache(process_mark)
+
+
+@cache
+def _blas() -> Any:
+    """The control of the BLAS libraries' threads; to look for the libraries takes a millisecond."""
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
 
 
 def _processor() -> str:
@@ -254,10 +332,11 @@ def _processor() -> str:
     return platform.processor()
 
 
-def _commit() -> str | None:
-    """The commit of the git checkout that the working folder is in, read without running git."""
+@cache
+def _commit(working: Path) -> str | None:
+    """The commit of the git checkout that a folder is in when it is first asked for, read without running git."""
     try:
-        for folder in (Path.cwd(), *Path.cwd().parents):
+        for folder in (working, *working.parents):
             head = folder / ".git" / "HEAD"
             if head.is_file():
                 text = head.read_text().strip()

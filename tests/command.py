@@ -17,7 +17,17 @@ from typing import Any
 
 import pytest
 
-QUIET_VARIABLES = ("NNEXP_RUNS", "NNEXP_JOBS", "NNEXP_DEBUG", "NNEXP_FORM", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "CI")
+QUIET_VARIABLES = (
+    "NNEXP_RUNS",
+    "NNEXP_JOBS",
+    "NNEXP_DEBUG",
+    "NNEXP_FORM",
+    "NNEXP_START",
+    "FORCE_COLOR",
+    "NO_COLOR",
+    "COLUMNS",
+    "CI",
+)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,17 @@ def test_a_run_without_any_choice(tmp_path: Path) -> None:
     assert (record["label"], record["seed"], record["reason"]) == ("", 0, "1 epoch")
 
 
+def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: RunFolder, record: object, durable: bool = True) -> None:
+        (folder.path / ".run.json.half").write_text("{")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(RunFolder, "write_record", full)
+    with pytest.raises(OSError, match="No space left"):
+        begin(experiment(), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rows_are_there_as_they_come(tmp_path: Path) -> None:
     one = experiment()
     folder = begin(one, tmp_path)

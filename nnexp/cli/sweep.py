@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -28,9 +30,10 @@ from nnexp.cli.console import (
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
-    from nnexp.store.runs import Run
+    from nnexp.store.runs import Run, Shelf
+    from nnexp.sweep.expand import Sweep
     from nnexp.sweep.plan import Plan
-    from nnexp.sweep.pool import Result
+    from nnexp.sweep.pool import Orders, Result
 
 
 def sweep(
@@ -47,6 +50,7 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 for each combination.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")] = False,
     metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -57,37 +61,78 @@ def sweep(
     Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
     same command goes on.
     """
-    from nnexp.report.compare import named_metric
+    not_override(config, "sweep")
+    from nnexp.sweep.start import default_jobs, start_early
+
+    workers = jobs or default_jobs()
+    if workers > 1 and not dry_run and config.is_file():
+        start_early(["nnexp.cli.main"])
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
-    not_override(config, "sweep")
     _check_metric(metric)
+    from nnexp.report.compare import named_metric
     from nnexp.store.runs import Shelf
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.plan import make_plan
-    from nnexp.sweep.pool import default_jobs
+    from nnexp.sweep.pool import Orders
 
     described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds)
-    shelf = Shelf(runs_root(runs))
-    name_damaged(shelf.damaged)
-    plan = make_plan(described, shelf)
-    if metric is not None:
-        named_metric(metric, plan.metrics)
-    workers = jobs or default_jobs()
+    root = runs_root(runs)
     if dry_run:
+        plan = make_plan(described, _shelf(root))
+        if metric is not None:
+            named_metric(metric, plan.metrics)
         _show_plan(plan, how)
         return
-    plan.write()
-    interrupted = _run(plan, shelf.root, workers, quiet)
-    shelf = Shelf(shelf.root)
+    with _planned(described, root, metric) as (plan, data):
+        plan.write()
+        orders = Orders(root, workers, described.limits, fail_fast, data)
+        interrupted, failed = _run(plan, orders, quiet)
+    shelf = Shelf(root)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
     if members and not quiet:
         from nnexp.cli.compare import show_comparison
 
         show_comparison(members, [], metric, None, None, None, False, "auto", how)
-    _end(plan, members, interrupted, quiet)
+    _end(plan, members, interrupted, failed and fail_fast, quiet)
+
+
+def _shelf(root: Path) -> Shelf:
+    from nnexp.store.runs import Shelf
+
+    shelf = Shelf(root)
+    name_damaged(shelf.damaged)
+    return shelf
+
+
+@contextmanager
+def _planned(described: Sweep, root: Path, metric: str | None) -> Iterator[tuple[Plan, Path | None]]:
+    """The plan, and the folder of the data that its processes share; both hold while this context is open.
+
+    A sweep that ends while this one is planned has its runs in the shelf, or tells of them in its claims; so the shelf
+    is read with the claims open. Only where there are no runs yet that waits until the plan is known to be valid.
+    """
+    from nnexp.report.compare import named_metric
+    from nnexp.store.claims import Claims
+    from nnexp.sweep.plan import make_plan
+    from nnexp.sweep.stock import Stock, shared_folder
+
+    with ExitStack() as stack:
+        data = stack.enter_context(shared_folder())
+        known = root.is_dir()
+        if known:
+            stack.enter_context(Claims(root).sweep())
+        shelf = _shelf(root)
+        plan = make_plan(described, shelf, Stock(data))
+        if metric is not None:
+            named_metric(metric, plan.metrics)
+        if not known:
+            stack.enter_context(Claims(root).sweep())
+            if (shelf := _shelf(root)).runs:  # another sweep was quicker
+                plan = make_plan(described, shelf, Stock(data))
+        yield plan, data
 
 
 def _check_metric(word: str | None) -> None:
@@ -103,27 +148,30 @@ def _check_metric(word: str | None) -> None:
         raise InputError(f"--metric: '{word}' is not a metric{guess}")
 
 
-def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
-    """Run what is missing. Returns the exit code of an interruption, if there was one."""
+def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
+    """Run what is missing. Returns the exit code of an interruption, if there was one, and whether a run failed."""
     from nnexp.cli.interrupt import Interrupt
+    from nnexp.engine.loops import uncached
     from nnexp.sweep.pool import run_jobs
 
     missing = plan.missing
     if not quiet:
         there = sum(job.done is not None for job in plan.jobs)
         already = f", {there} already there" if there else ""
-        processes = min(workers, len(missing))
+        processes = min(orders.workers, len(missing))
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
         say(f"{len(plan.jobs)} runs{already}, {work}; {plan.folder}")
     if not missing:
-        return None
+        return None, False
+    if not quiet and (why := uncached()):
+        say(why)
     with (
         Interrupt("finishing the runs under way with a checkpoint") as interrupt,
         Display(plan, len(missing), quiet) as display,
     ):
-        for result in run_jobs(missing, root, workers, lambda: interrupt.asked):
+        for result in run_jobs(missing, orders, lambda: interrupt.asked, display.note):
             display.add(result)
-    return interrupt.exit_code if interrupt.asked else None
+    return interrupt.exit_code if interrupt.asked else None, display.counts["failed"] > 0
 
 
 class Display:
@@ -148,6 +196,11 @@ class Display:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Something has happened that is no result."""
+        if not self.quiet:
+            say(text)
 
     def add(self, result: Result) -> None:
         """A run has ended."""
@@ -221,15 +274,18 @@ def _show_plan(plan: Plan, how: str) -> None:
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 
-def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:
+def _end(plan: Plan, members: list[Run], interrupted: int | None, stopped: bool, quiet: bool) -> None:
     """The closing lines and the exit code."""
     counts = Counter(run.status for run in members)
     if not quiet:
         say(f"show it again: nnexp compare {plan.folder.name}")
+    left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
+    still = f"{left} run{'s are' if left != 1 else ' is'} left; the same command goes on"
     if interrupted is not None:
-        left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
-        say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
+        say(f"interrupted; {still}")
         raise typer.Exit(interrupted)
+    if stopped and left:
+        say(f"stopped at the first run that failed; {still}")
     unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
     if unfinished:
         raise typer.Exit(3)

@@ -81,9 +81,13 @@ def _resume(word: str, quiet: bool, how: str, root: Path) -> None:
 def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
     from nnexp.cli.interrupt import Interrupt
     from nnexp.cli.progress import Progress
+    from nnexp.engine.loops import uncached
+    from nnexp.runner import compiling_told
     from nnexp.runner import train as run
 
     if not quiet:
+        if why := uncached():
+            say(why)
         for note in experiment.data.notes:
             say(f"note: {note}")
         say(f"writing {folder.path}")
@@ -91,7 +95,7 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
         if quiet:
             record = run(experiment, folder, stop_asked=lambda: interrupt.asked)
         else:
-            with Progress(experiment, experiment.config.name) as progress:
+            with compiling_told(say), Progress(experiment, experiment.config.name) as progress:
                 progress.preparing()
                 record = run(experiment, folder, progress, lambda: interrupt.asked)
     if how == "json":

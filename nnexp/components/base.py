@@ -65,6 +65,10 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
+_known: dict[type[Any], dict[str, Any]] = {}
+"""The members of families, as long as there is no new component: asked for twenty times for each configuration."""
+
+
 class Component(Settings):
     """One technique: its YAML fields, its mathematics, its documentation. It owns no array."""
 
@@ -90,8 +94,13 @@ class Component(Settings):
 
     def __init_subclass__(cls, family: str | None = None, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        _known.clear()
         if family is not None:
             cls.family = family
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        _known.clear()  # the class has its fields only now
 
     if TYPE_CHECKING:
         name: str  # every member declares it, as Literal
@@ -108,13 +117,16 @@ T = TypeVar("T", bound=Component)
 
 def members(family: type[T]) -> dict[str, type[T]]:
     """The final classes of a family by YAML name, in the order of their definition."""
+    if family in _known:
+        return dict(_known[family])
     found: dict[str, type[T]] = {}
     for cls in family.__subclasses__():
         if cls.label():
             found[cls.label()] = cls
         else:
             found |= members(cls)
-    return found
+    _known[family] = found
+    return dict(found)
 
 
 def families() -> dict[str, type[Component]]:

@@ -14,7 +14,7 @@ from nnexp.config.draft import Draft
 from nnexp.config.yaml import KeyPath, Place, excerpt, scalar
 from nnexp.errors import InputError, Problem, nearest
 
-SWEEP_KEYS = ("grid", "zip", "cases", "seeds")
+SWEEP_KEYS = ("grid", "zip", "cases", "seeds", "limits")
 _BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 _KINDS = {

@@ -4,18 +4,23 @@ Each function here takes formulas and returns a callable on preallocated arrays.
 environment variable NNEXP_FORM=numpy chooses the plain one, which needs no compiler and is the reference in tests.
 c is always a small array of coefficients in the run's precision; a formula sees it as a tuple.
 
-numba keeps what it has compiled on disk. Its key is the loop's source, the argument types and the loop's closure: so
-the closure holds the formula by reference (`register_jitable`, not `njit`, whose id is new in each process) and
-`stamp`, a digest of the formula's code, without which an edited formula would run in its old form.
+numba keeps what it has compiled on disk, in the user's cache folder. Its key is the loop's source, the argument types
+and the loop's closure: so the closure holds the formula by reference (`register_jitable`, not `njit`, whose id is new
+in each process) and `stamp`, a digest of the formula's code, without which an edited formula would run in its old form.
+Processes that need the same loop at once compile it once: the others wait for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, Literal
+from pathlib import Path
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -32,6 +37,48 @@ def form() -> str:
 
 def plain() -> bool:
     return form() == "numpy"
+
+
+def _nobody(name: str) -> None:
+    """Whom compiling concerns by default."""
+
+
+on_compile: Callable[[str], None] = _nobody
+"""Hears the name of each loop before it is compiled."""
+PATIENCE = 60.0
+"""Seconds to wait for a loop that another process compiles."""
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled loops are kept: NNEXP_CACHE, or nnexp's folder in the user's cache; None where it is read-only."""
+    given = os.environ.get("NNEXP_CACHE")
+    folder = Path(given) if given else _user_cache() / "nnexp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder.resolve()
+    except (OSError, RuntimeError):
+        return None
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def uncached() -> str | None:
+    """A sentence for the user where compiled loops cannot be kept; None where they are, or where none are compiled."""
+    if plain() or cache_folder() is not None:
+        return None
+    folder = os.environ.get("NNEXP_CACHE") or "the user's cache folder"
+    return (
+        f"compiled loops cannot be kept, for {folder} cannot be written; each process compiles them again, a few "
+        "seconds; NNEXP_CACHE=FOLDER chooses another folder"
+    )
 
 
 def stamp_of(formula: Formula) -> str:
@@ -55,7 +102,7 @@ def fixed(c: np.ndarray, count: int) -> tuple[Any, ...]:
 
 
 @cache
-def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
+def compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
     """numba's (njit for loops, marker for formulas), with `select` and `fixed` taught to it."""
     import numba
     from numba.core import types
@@ -75,8 +122,99 @@ def _compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
         length = count.literal_value
         return lambda c, count: to_fixed_tuple(c, length)
 
-    loop = numba.njit(cache=True, error_model="numpy", nogil=True)
+    compiled = numba.njit(error_model="numpy", nogil=True)
+
+    def loop(function: Formula) -> Any:
+        dispatcher = compiled(function)
+        dispatcher._cache = kept(function)
+        return dispatcher
+
+    kept = _keeper(cache_folder())
     return loop, numba.extending.register_jitable
+
+
+def _keeper(folder: Path | None) -> Callable[[Formula], Any]:
+    """What makes the cache of a function's compiled forms, in files below `folder` or in memory alone."""
+    from numba.core import config
+    from numba.core.caching import FunctionCache, NullCache
+
+    class InMemory(NullCache):
+        """Forgets all with the process, and tells of each compilation."""
+
+        def __init__(self, function: Formula):
+            self.name = function.__qualname__
+
+        def load_overload(self, sig: Any, target_context: Any) -> None:
+            on_compile(self.name)
+
+    class OnDisk(FunctionCache):
+        """numba's files; while a process compiles a function, the others that need it wait."""
+
+        def __init__(self, function: Formula):
+            super().__init__(function)
+            self.name = function.__qualname__
+            self.lock: IO[bytes] | None = None
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            found = super().load_overload(sig, target_context)
+            if found is None:
+                self.release()
+                self.lock = _alone(Path(self.cache_path) / f"{self.name.replace('<locals>', '')}.lock")
+                found = super().load_overload(sig, target_context)
+                if found is None:
+                    on_compile(self.name)
+                else:
+                    self.release()
+            return found
+
+        def save_overload(self, sig: Any, data: Any) -> None:
+            try:
+                super().save_overload(sig, data)
+            finally:
+                self.release()
+
+        def release(self) -> None:
+            if self.lock is not None:
+                self.lock.close()
+                self.lock = None
+
+    if folder is None:
+        return InMemory
+    config.CACHE_DIR = str(folder)
+    return OnDisk
+
+
+def _alone(path: Path) -> IO[bytes] | None:
+    """The file, locked for this process as long as it is open; None where the system has no locks."""
+    try:
+        import fcntl
+
+        file = path.open("ab")
+    except (ImportError, OSError):
+        return None
+    began = time.monotonic()
+    while time.monotonic() - began < PATIENCE:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:
+            break
+    return file
+
+
+def get_ready() -> None:
+    """Let numba make ready what every loop needs: a tenth of a second, best spent before processes are forked."""
+    if not plain():
+        jit, _ = compiler()
+
+        @jit
+        def nothing(x):
+            x[0] = x[0] * 1.0
+
+        for dtype in (np.float32, np.float64):
+            nothing(np.ones(1, dtype))
 
 
 def product(x: np.ndarray, W: np.ndarray, z: np.ndarray) -> None:
@@ -126,7 +264,7 @@ def update(rule: Formula, slots: int, count: int) -> Callable[..., None]:
                 old[:] = value
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, rule = stamp_of(rule), formula(rule)
     if slots == 0:
 
@@ -178,7 +316,7 @@ def penalty(slope: Formula, count: int) -> Callable[..., None]:
             g += slope(w, tuple(c))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, slope = stamp_of(slope), formula(slope)
 
     @jit
@@ -200,7 +338,7 @@ def activity(slope: Formula) -> Callable[..., None]:
             d += slope(a, c[0])
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, slope = stamp_of(slope), formula(slope)
 
     @jit
@@ -222,7 +360,7 @@ def apply(value: Formula, count: int) -> Callable[..., None]:
             y[:] = value(z, e, tuple(c))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -246,7 +384,7 @@ def apply_biased(value: Formula, count: int) -> Callable[..., None]:
             y[:] = value(z, None, tuple(c))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -271,7 +409,7 @@ def apply_biased_over(value: Formula, count: int) -> Callable[..., None]:
             z[:] = value(z, None, tuple(c))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -296,7 +434,7 @@ def apply_backward(slope: Formula, count: int) -> Callable[..., None]:
             np.sum(dy, axis=0, out=db)
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, slope = stamp_of(slope), formula(slope)
 
     @jit
@@ -322,7 +460,7 @@ def broadcast() -> Callable[..., None]:
             a[:] = given
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(given, a):
@@ -341,7 +479,7 @@ def collect() -> Callable[..., None]:
             gradient[:] = da if gradient.size > 1 else np.sum(da)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(da, gradient):
@@ -361,7 +499,7 @@ def take(dimensions: int) -> Callable[..., None]:
             np.take(array, index, axis=0, out=out, mode="clip")  # the mode lets it write straight into out
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
     if dimensions == 1:
 
         @jit
@@ -391,7 +529,7 @@ def mix() -> Callable[..., None]:
             g += c[1] * other
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(g, other, c):
@@ -410,7 +548,7 @@ def follow() -> Callable[..., None]:
             running += momentum[0] * (now * share[0] - running)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(running, now, momentum, share):
@@ -429,7 +567,7 @@ def apply_learned(value: Formula) -> Callable[..., None]:
             y[:] = value(z, e, (a,))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, value = stamp_of(value), formula(value)
 
     @jit
@@ -453,7 +591,7 @@ def apply_learned_backward(slope: Formula, slope_by: Formula) -> Callable[..., N
             np.sum(dy, axis=0, out=db)
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(slope) + stamp_of(slope_by)
     slope, slope_by = formula(slope), formula(slope_by)
 
@@ -484,7 +622,7 @@ def jitter(spread: Formula, slope: Formula) -> Callable[..., None]:
             z += shift
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(spread) + stamp_of(slope)
     spread, slope = formula(spread), formula(slope)
 
@@ -509,7 +647,7 @@ def add_bias() -> Callable[..., None]:
             z += b
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(z, b):
@@ -529,7 +667,7 @@ def column_sums() -> Callable[..., None]:
             np.sum(d, axis=0, out=db)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(d, db):
@@ -553,7 +691,7 @@ def noise(mask: Formula, shift: Formula | None, count: int) -> Callable[..., Non
             y += added
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, mask = stamp_of(mask), formula(mask)
     if shift is None:
 
@@ -593,7 +731,7 @@ def elementwise_loss(value: Formula, slope: Formula, count: int) -> Callable[...
             return float(np.mean(value(z, t, h), dtype=np.float64))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
 
@@ -621,7 +759,7 @@ def softmax_shift() -> Callable[..., None]:
             s[:] = e[np.arange(len(t)), t]
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(z, t, e, s):
@@ -654,7 +792,7 @@ def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: 
             return float(np.mean(value(s, total, h), dtype=np.float64))
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
     if factor is None:
@@ -703,7 +841,7 @@ def softmax_divide() -> Callable[..., None]:
             e /= e.sum(axis=1, keepdims=True)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(e):
@@ -727,7 +865,7 @@ def softmax_backward() -> Callable[..., None]:
             d *= y
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(y, d):
@@ -758,7 +896,7 @@ def soft_target_loss(value: Formula, slope: Formula, count: int) -> Callable[...
             return float(np.sum(mass[t] * rows - floor[t]) / whole)
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
 
@@ -805,7 +943,7 @@ def margin_loss(value: Formula, slope: Formula, count: int) -> Callable[..., flo
             return float(np.sum(np.where(wrong, value(m, h), 0), dtype=np.float64) / n)
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
 
@@ -853,7 +991,7 @@ def normalize(standard: Formula, over: str, centred: bool) -> Callable[..., None
             y[:] = γ * x̂ + β
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, standard = stamp_of(standard), formula(standard)
     if over == "batch":
 
@@ -914,7 +1052,7 @@ def normalize_given(standard: Formula) -> Callable[..., None]:
             y[:] = γ * standard(x, mean, r) + β
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, standard = stamp_of(standard), formula(standard)
 
     @jit
@@ -946,7 +1084,7 @@ def normalize_backward(backward: Formula, over: str) -> Callable[..., None]:
             dy[:] = backward(h, a, g, b, c).reshape(dy.shape)
 
         return run
-    jit, formula = _compiler()
+    jit, formula = compiler()
     stamp, backward = stamp_of(backward), formula(backward)
     if over == "batch":
 
@@ -1005,7 +1143,7 @@ def weights_of() -> Callable[..., None]:
             W[:] = v * (g * r)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(v, g, W, r):
@@ -1033,7 +1171,7 @@ def weights_backward() -> Callable[..., None]:
             dv[:] = g * r * (dW - dg * r * v)
 
         return run
-    jit, _ = _compiler()
+    jit, _ = compiler()
 
     @jit
     def loop(dW, v, g, r, dv, dg):

@@ -20,7 +20,6 @@ Several tapes can be played at once, each in a thread of its own, and wait for e
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -33,10 +32,6 @@ from nnexp.engine import loops
 
 COUNTS = {4, 15} | {2 + 7 * vectors + 9 * tables for vectors in range(10) for tables in range(6)}
 """How many words a call may have: a ufunc's, a product's, a loop's over so many arrays of one and two dimensions."""
-
-
-LOOKS = 2000
-"""Looks at a number that another thread is to change, before the processor is offered to others."""
 
 
 class Unplayable(Exception):
@@ -52,7 +47,9 @@ class Meeting:
 
     def place(self) -> Call:
         """The call that waits, for one of the tapes."""
-        return _compiled().meet, self.arrived, np.zeros(1, np.int64), np.array([self.tapes])
+        from nnexp.engine import machine  # it imports numba, which the plain form does without
+
+        return machine.meet, self.arrived, np.zeros(1, np.int64), np.array([self.tapes])
 
 
 class Tape:
@@ -97,7 +94,9 @@ class Tape:
             self._words[place] = address
             self._strides[position : position + len(place)] = stride
             position += len(place)
-        return _compiled().play(self._addresses, self._first, self._words, self._moved, self._strides, values)
+        from nnexp.engine import machine
+
+        return machine.play(self._addresses, self._first, self._words, self._moved, self._strides, values)
 
     def _written(self, call: Call) -> tuple[int, list[int]]:
         """The address of a call's machine function, and its words."""
@@ -159,7 +158,9 @@ class Tape:
         source = interface.next_uint32 if u.itemsize == 4 else interface.next_double
         address = ctypes.cast(source, ctypes.c_void_p).value
         words = np.array([address, interface.state_address], np.int64)
-        return (_compiled().uniform32 if u.itemsize == 4 else _compiled().uniform64), [u, words]
+        from nnexp.engine import machine
+
+        return (machine.uniform32 if u.itemsize == 4 else machine.uniform64), [u, words]
 
 
 PRODUCTS: Mapping[Callable[..., None], tuple[str, str]] = {
@@ -178,10 +179,13 @@ def _gemm(kind: str) -> tuple[int, type]:
         library = ctypes.CDLL(str(path))  # NumPy has it loaded already
         if hasattr(library, f"scipy_{name}_64_"):
             return _address(getattr(library, f"scipy_{name}_64_")), np.int64
+    import threadpoolctl
     from numba.extending import get_cython_function_address
 
     try:
-        return get_cython_function_address("scipy.linalg.cython_blas", name), np.int32
+        address = get_cython_function_address("scipy.linalg.cython_blas", name)
+        threadpoolctl.threadpool_limits(1, user_api="blas")  # this library was not there when others were limited
+        return address, np.int32
     except (ImportError, ValueError) as error:
         raise Unplayable(f"BLAS ({error})") from None
 
@@ -216,125 +220,8 @@ def _inner_loop(ufunc: np.ufunc, kinds: str) -> tuple[int, int]:
     return seen.functions[number] or 0, seen.data[number] or 0 if seen.data else 0
 
 
-class _Compiled:
-    """The functions that play: compiled when they are first asked for, and kept on disk."""
-
-    def __init__(self) -> None:
-        import numba
-        from llvmlite import ir
-        from numba.core import types
-
-        word = ir.IntType(64)
-
-        def call(typing, address, words, count):
-            """Call the function at an address with `count` words."""
-
-            def build(context, builder, signature, arguments):
-                address, words, count = arguments
-                base = builder.inttoptr(words, word.as_pointer())
-                done = builder.append_basic_block("done")
-                switch = builder.switch(count, done)
-                for n in sorted(COUNTS):
-                    block = builder.append_basic_block(f"words{n}")
-                    switch.add_case(ir.Constant(word, n), block)
-                    builder.position_at_end(block)
-                    given = [builder.load(builder.gep(base, [ir.Constant(word, i)])) for i in range(n)]
-                    kind = ir.FunctionType(ir.IntType(32), [word] * n)
-                    builder.call(builder.inttoptr(address, kind.as_pointer()), given)
-                    builder.branch(done)
-                builder.position_at_end(done)
-                return context.get_dummy_value()
-
-            return types.none(types.int64, types.int64, types.int64), build
-
-        def draw(result):
-            def of(typing, address, state):
-                """Call a bit generator's function with its state."""
-
-                def build(context, builder, signature, arguments):
-                    kind = ir.FunctionType(context.get_value_type(result), [word])
-                    return builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), [arguments[1]])
-
-                return result(types.int64, types.int64), build
-
-            return of
-
-        def arrive(typing, address):
-            """Add 1 to the number at an address, seen by all threads."""
-
-            def build(context, builder, signature, arguments):
-                pointer = builder.inttoptr(arguments[0], word.as_pointer())
-                builder.atomic_rmw("add", pointer, ir.Constant(word, 1), "seq_cst")
-                return context.get_dummy_value()
-
-            return types.none(types.int64), build
-
-        def look(typing, address):
-            """The number at an address, as other threads have left it."""
-
-            def build(context, builder, signature, arguments):
-                pointer = builder.inttoptr(arguments[0], word.as_pointer())
-                return builder.load_atomic(pointer, "seq_cst", 8)
-
-            return types.int64(types.int64), build
-
-        intrinsic = numba.extending.intrinsic
-        give_way = types.ExternalFunction("sched_yield", types.int32()) if os.name == "posix" else numba.njit(int)
-        call, arrive, look = intrinsic(call), intrinsic(arrive), intrinsic(look)
-        draw32, draw64 = intrinsic(draw(types.uint32)), intrinsic(draw(types.float64))
-        jit = numba.njit(cache=True, error_model="numpy", nogil=True)
-
-        @jit
-        def play(addresses, first, words, moved, strides, values):
-            base = words.ctypes.data
-            for step in range(values.shape[0]):
-                for k in range(addresses.size):
-                    call(addresses[k], base + 8 * first[k], first[k + 1] - first[k])
-                for m in range(moved.size):
-                    words[moved[m]] += strides[m]
-                for tape in range(values.shape[1]):
-                    if not np.isfinite(values[step, tape]):
-                        return step + 1
-            return values.shape[0]
-
-        @jit
-        def meet(arrived, own, tapes):
-            own[0] += tapes[0]
-            arrive(arrived.ctypes.data)
-            looks = 0
-            while look(arrived.ctypes.data) < own[0]:
-                looks += 1
-                if looks % LOOKS == 0:
-                    give_way()
-
-        @jit
-        def attend(number, taken, most):
-            for _ in range(most):
-                if look(number.ctypes.data) > taken:
-                    return True
-            return False
-
-        @jit
-        def uniform32(u, source):
-            for i in range(u.shape[0]):
-                for j in range(u.shape[1]):
-                    u[i, j] = np.float32(draw32(source[0], source[1]) >> np.uint32(8)) * np.float32(2.0**-24)
-
-        @jit
-        def uniform64(u, source):
-            for i in range(u.shape[0]):
-                for j in range(u.shape[1]):
-                    u[i, j] = draw64(source[0], source[1])
-
-        self.play, self.meet, self.attend = play, meet, attend
-        self.uniform32, self.uniform64 = uniform32, uniform64
-
-
 def attend(number: np.ndarray, taken: int, looks: int) -> bool:
     """Look at a number (1,) until another thread has made it greater than `taken`; False when `looks` were in vain."""
-    return _compiled().attend(number, taken, looks)
+    from nnexp.engine import machine
 
-
-@cache
-def _compiled() -> _Compiled:
-    return _Compiled()
+    return machine.attend(number, taken, looks)

@@ -5,12 +5,11 @@ Files that must be whole are written under a temporary name and renamed. Nothing
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,24 +24,29 @@ class RunFolder:
     def __init__(self, path: Path):
         self.path = path
         self._metrics: IO[str] | None = None
+        self._durable = True
+        """Whether run.json as it stands is known to be on the disk."""
         self._columns: list[str] = []
 
     @classmethod
-    def create(cls, root: Path, name: str, label: str, seed: int) -> RunFolder:
-        """A new folder <name>-<label>-s<seed>-<id> below `root`. Raises InputError where it cannot be written."""
-        while True:
-            run_id = secrets.token_hex(3)
-            stem = "-".join(part for part in (name, label[:60].strip("-._"), f"s{seed}", run_id) if part)
-            if not any(root.glob(f"*-{run_id}")):
-                break
-        path = root / stem
+    def create(cls, root: Path, name: str, label: str, seed: int, run_id: str | None = None) -> RunFolder:
+        """A new folder <name>-<label>-s<seed>-<id> below `root`. Raises InputError where it cannot be written.
+
+        A `run_id` that was given out by `fresh_ids` may have a folder already, which was begun and not finished.
+        """
+        path = cls.place(root, name, label, seed, run_id or next(fresh_ids(root)))
         try:
-            path.mkdir(parents=True)
+            path.mkdir(parents=True, exist_ok=run_id is not None)
         except OSError as error:
             raise InputError(
                 f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS"
             ) from None
         return cls(path)
+
+    @staticmethod
+    def place(root: Path, name: str, label: str, seed: int, run_id: str) -> Path:
+        """Where the folder of a run is."""
+        return root / "-".join(part for part in (name, label[:60].strip("-._"), f"s{seed}", run_id) if part)
 
     @property
     def id(self) -> str:
@@ -55,13 +59,16 @@ class RunFolder:
             stale.unlink(missing_ok=True)
 
     def write_config(self, text: str) -> None:
-        write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()))
+        """config.yaml: a copy of what run.json holds, for which nothing waits until it is on the disk."""
+        write_whole(self.path / "config.yaml", lambda file: file.write(text.encode()), durable=False)
 
-    def write_record(self, record: Mapping[str, Any]) -> None:
+    def write_record(self, record: Mapping[str, Any], durable: bool = True) -> None:
         """run.json, whole or not at all. NaN and infinities become null."""
         text = json.dumps(finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # an argument of the command line may hold bytes that are no text; JSON can say them only by their escapes
-        write_whole(self.path / "run.json", lambda file: file.write(text.encode(errors="backslashreplace")))
+        content = text.encode(errors="backslashreplace")
+        write_whole(self.path / "run.json", lambda file: file.write(content), durable)
+        self._durable = durable
 
     def read_record(self) -> dict[str, Any]:
         """run.json as it stands."""
@@ -99,7 +106,7 @@ class RunFolder:
 
     def _write_row(self, cells: list[str]) -> None:
         assert self._metrics is not None
-        csv.writer(self._metrics, lineterminator="\n").writerow(cells)
+        self._metrics.write(",".join(cells) + "\n")  # names and numbers: nothing that needs quotes
         self._metrics.flush()
 
     def close(self) -> None:
@@ -108,9 +115,13 @@ class RunFolder:
             self._metrics = None
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
-        """Everything to go on from here; the rows before it are on the disk first."""
+        """Everything to go on from here; the record and the rows before it are on the disk first."""
         if self._metrics is not None:
             os.fsync(self._metrics.fileno())
+        if not self._durable:
+            with (self.path / "run.json").open("rb+") as record:
+                os.fsync(record.fileno())
+            self._durable = True
         write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
@@ -131,14 +142,28 @@ class RunFolder:
         write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **dict[str, Any](arrays)))
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], Any]) -> None:
-    """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one."""
+def fresh_ids(root: Path) -> Iterator[str]:
+    """Ids that no folder below `root` has, each once."""
+    taken = {name.rpartition("-")[2] for name in os.listdir(root)} if root.is_dir() else set()  # noqa: PTH208
+    while True:
+        found = secrets.token_hex(3)
+        if found not in taken:
+            taken.add(found)
+            yield found
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], Any], durable: bool = True) -> None:
+    """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one.
+
+    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
             write(file)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except BaseException:

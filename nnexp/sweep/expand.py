@@ -6,7 +6,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from nnexp.config.problems import problems_of, report, together
 from nnexp.config.schema import BARE_NUMBERS, RunName
 from nnexp.config.yaml import KeyPath, Place, Tree, scalar
 from nnexp.errors import InputError, did_you_mean
+from nnexp.sweep.limits import Limits
 
 MOST_VALUES = 100_000
 """Values that `range` and `logspace` may name: beyond it is a slip of the finger."""
@@ -49,6 +50,7 @@ class SweepSpec(Settings):
         tuple[Annotated[int, Field(ge=0, lt=2**63)], ...],
         BeforeValidator(_seed_list, json_schema_input_type=int | list[int]),
     ] = Field((0,), strict=False, description="a number of seeds from 0 on, or a list of them")
+    limits: Limits = Field(Limits(), description="what a run may need at most")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Sweep:
     spec: dict[str, Any]
     """The description in plain data: base file's content, grid, zip, cases, seeds."""
     trials: list[Trial]
+    limits: Limits = field(default_factory=Limits)
 
 
 def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = None) -> Sweep:
@@ -105,6 +108,7 @@ def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = No
         spec = SweepSpec.model_validate({"name": draft.data.get("name", slug(path.stem)), **given})
     except ValidationError as error:
         raise report(problems_of(error, given, SweepSpec), draft, str(path)) from None
+    limits = _limits(own, spec.limits)
     draft.data["name"] = spec.name
     taken = {*own, *(key for group in own_zips for key in group)}
     grid = {
@@ -147,8 +151,28 @@ def read_sweep(path: Path, overrides: Sequence[str] = (), seeds: int | None = No
         "zip": [{key: [tree.data for tree in trees] for key, trees in group.items()} for group in zipped],
         "cases": {name: {key: tree.data for key, tree in changes.items()} for name, changes in cases.items()},
         "seeds": list(chosen),
+        "limits": limits.model_dump(),
     }
-    return Sweep(spec.name, plain, trials)
+    return Sweep(spec.name, plain, trials, limits)
+
+
+def _limits(own: dict[str, list[Tree]], given: Limits) -> Limits:
+    """The file's limits under those of the command line, such as `limits.seconds=60`, which are taken out of `own`."""
+    for key in [key for key in own if key.startswith("limits.")]:
+        values, name = [tree.data for tree in own.pop(key)], key.removeprefix("limits.")
+        if len(values) > 1:
+            raise InputError(f"command line: {key}: a limit is one number for all runs")
+        try:
+            given = Limits.model_validate({**given.model_dump(), name: values[0]})
+        except ValidationError as error:
+            first = error.errors()[0]
+            if first["type"] == "extra_forbidden":
+                raise InputError(
+                    f"command line: '{key}' is no limit{did_you_mean(name, list(Limits.model_fields))}; "
+                    f"one of {', '.join(Limits.model_fields)}"
+                ) from None
+            raise InputError(f"command line: {key}={values[0]}: must be a number > 0") from None
+    return given
 
 
 def _command_line(overrides: Sequence[str]) -> tuple[dict[str, list[Tree]], list[dict[str, list[Tree]]]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,17 +11,13 @@ from typing import Any
 
 from nnexp.config.load import filled, fingerprint, to_yaml
 from nnexp.config.problems import together
-from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.data import Data
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
-
-KEPT = 64
-"""Prepared data sets that are kept while the trials are validated."""
+from nnexp.sweep.stock import Stock
 
 
 @dataclass(frozen=True)
@@ -71,17 +65,17 @@ class Plan:
         write_whole(self.folder / "plan.json", lambda file: file.write(text.encode()))
 
 
-def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
+def make_plan(sweep: Sweep, shelf: Shelf, stock: Stock | None = None) -> Plan:
     """Validate every trial against its data. Raises InputError with all misfits, before anything is run."""
     ended, begun = shelf.ended(), shelf.resumable()
-    load = _keeping(KEPT)
+    stock = stock or Stock()
     jobs: list[Job] = []
     errors: list[InputError] = []
     metrics: dict[str, None] = {}
     for trial in sweep.trials:
         config = trial.loaded.config
         try:
-            experiment = kind_of(config)(config, load(config))
+            experiment = kind_of(config)(config, stock.prepared(config))
         except Misfit as misfit:
             errors.append(trial.loaded.refuse([misfit]))
             continue
@@ -98,18 +92,3 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
         raise together(errors, sweep.trials[0].loaded.name)
     digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
     return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}", list(metrics))
-
-
-def _keeping(count: int) -> Callable[[ExperimentConfig], Data]:
-    """`prepare` that remembers the last `count` data sets: trials of one seed share theirs."""
-    kept: OrderedDict[tuple[str, int, str], Data] = OrderedDict()
-
-    def load(config: ExperimentConfig) -> Data:
-        key = (config.dataset.model_dump_json(), config.seed, config.precision)
-        if key not in kept:
-            kept[key] = kind_of(config).prepare(config)
-            if len(kept) > count:
-                kept.popitem(last=False)
-        return kept[key]
-
-    return load

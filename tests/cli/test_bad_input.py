@@ -1529,6 +1529,13 @@ SWEEPS = [
         "c.yaml:2:7  seed: must be a whole number, found [1, 2]",
         "1 problem in",
     ),
+    sweep("limits-word", "limits: {seconds: long}\n", "c.yaml:2:19  limits.seconds: must be a number, found 'long'"),
+    sweep("limits-zero", "limits:\n  megabytes: 0\n", "c.yaml:3:14  limits.megabytes: must be > 0, found 0"),
+    sweep("limits-unknown", "limits: {second: 3}\n", "c.yaml:2:10  limits.second: unknown key", "'seconds'"),
+    sweep_words("limits-of-nothing", "limits.seconds=0", "command line: limits.seconds=0: must be a number > 0"),
+    sweep_words("limits-as-a-word", "limits.megabytes=many", "limits.megabytes=many: must be a number > 0"),
+    sweep_words("limits-typing-error", "limits.second=3", "'limits.second' is no limit; did you mean 'seconds'?"),
+    sweep_words("limits-in-a-list", "limits.seconds=3,4", "limits.seconds: a limit is one number for all runs"),
     sweep("sweep-out-of-the-folder", "name: ../x\nseeds: 3\n", "c.yaml:2:7  name: must consist of a-z", "found '../x'"),
     line(
         "sweep-misfits",
@@ -1708,7 +1715,7 @@ COMMANDS = [
         "train c.yaml --runs c.yaml",
         "cannot write runs to c.yaml: Not a directory; choose another folder",
     ),
-    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml/sweeps/c-", "Not a directory"),
+    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write runs to c.yaml: Not a directory"),
 ]
 
 CASES = [

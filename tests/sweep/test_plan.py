@@ -14,7 +14,8 @@ from nnexp.runner import begin, train
 from nnexp.store.runs import Shelf
 from nnexp.sweep.expand import read_sweep
 from nnexp.sweep.plan import Plan, make_plan
-from nnexp.sweep.pool import default_jobs, run_jobs
+from nnexp.sweep.pool import Orders, run_jobs
+from nnexp.sweep.start import default_jobs
 from tests.past import alter
 from tests.small import config_file
 
@@ -28,7 +29,7 @@ def states(plan: Plan) -> list[str]:
 
 
 def run_all(plan: Plan) -> list[str]:
-    return [result.status for result in run_jobs(plan.missing, plan.folder.parents[1], 1, lambda: False)]
+    return [result.status for result in run_jobs(plan.missing, Orders(plan.folder.parents[1], 1))]
 
 
 def test_only_what_is_missing_is_run(tmp_path: Path) -> None:

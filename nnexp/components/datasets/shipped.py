@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -16,9 +17,18 @@ class Shipped(Dataset):
     """A small public data set that travels inside the package."""
 
     def load(self, rng: np.random.Generator) -> Table:
-        with np.load(FOLDER / f"{self.label()}.npz", allow_pickle=False) as file:
-            classes = tuple(file["classes"].tolist()) if "classes" in file else None
-            return Table(file["x"].astype(np.float64), file["t"], tuple(file["features"].tolist()), classes)
+        return _read(self.label())
+
+
+@cache
+def _read(label: str) -> Table:
+    """A file's table, read once in a process and never written; the largest has 1 MB."""
+    with np.load(FOLDER / f"{label}.npz", allow_pickle=False) as file:
+        classes = tuple(file["classes"].tolist()) if "classes" in file else None
+        table = Table(file["x"].astype(np.float64), file["t"], tuple(file["features"].tolist()), classes)
+    for array in (table.x, table.t):
+        array.setflags(write=False)
+    return table
 
 
 class Iris(Shipped):
