@@ -114,6 +114,7 @@ class Tape:
     def _loop(self, dispatcher: Any, arguments: Sequence[np.ndarray]) -> tuple[int, list[int]]:
         import numba
 
+        self._kept.append(arguments)
         types = tuple(numba.typeof(argument) for argument in arguments)
         dispatcher.compile(types)
         compiled = dispatcher.overloads[types]
@@ -141,6 +142,8 @@ class Tape:
         return address, [*head, factor + factors.itemsize, out.ctypes.data, size[5], 1, 1]
 
     def _ufunc(self, ufunc: np.ufunc, *arguments: Any) -> tuple[int, list[int]]:
+        if getattr(np, ufunc.__name__, None) is not ufunc:
+            raise Unplayable(ufunc.__name__)  # SciPy's loops may want the interpreter's lock
         out = arguments[-1]
         arrays = [a if isinstance(a, np.ndarray) else np.array([a], out.dtype) for a in arguments]
         if any(a.dtype != out.dtype or not a.flags.c_contiguous or a.size not in (1, out.size) for a in arrays):

@@ -546,6 +546,8 @@ class Trainer:
                     return
                 now = perf_counter()
                 self.pace = (now - began) / len(losses)
+                if self.learner.t >= self.total_steps:
+                    break
                 if look_every and self.position % look_every == 0 and self.position < self.batches.steps:
                     self.seconds += now - start
                     if self._look():

@@ -358,12 +358,10 @@ def test_precision_is_only_rounding() -> None:
 # -- batches ---------------------------------------------------------------------------------------
 
 
-def batches(n: int, window: int | None = None, **fields: object) -> Batches:
+def batches(n: int, **fields: object) -> Batches:
     """Batches of n examples that carry their own number."""
     x = np.arange(float(n))[:, None].repeat(2, axis=1)
-    one = Batches(x, np.arange(n), MiniBatch(**fields), seed=0)  # type: ignore[arg-type]
-    assert window is None or one.window == window
-    return one
+    return Batches(x, np.arange(n), MiniBatch(**fields), seed=0)  # type: ignore[arg-type]
 
 
 def seen(one: Batches, epoch: int, start: int = 0) -> list[list[int]]:
@@ -376,18 +374,11 @@ def seen(one: Batches, epoch: int, start: int = 0) -> list[list[int]]:
     return found
 
 
-@pytest.fixture(params=[1, 2, 3, 1000])
-def window(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """How many batches of 4 examples with 2 features are gathered at once."""
-    monkeypatch.setattr(module, "WINDOW", request.param * 4 * 2 * 8)
-    return request.param
-
-
 @pytest.mark.parametrize("n", [4, 5, 7, 8, 9, 23, 24])
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize("shuffle", ["epoch", "once", "never", "sklearn"])
-def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
-    one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
+def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str) -> None:
+    one = batches(n, size=4, shuffle=shuffle, drop_last=drop_last)
     for epoch in (1, 2):
         found = seen(one, epoch)
         assert len(found) == one.steps == one.batching.steps(n)
@@ -400,17 +391,21 @@ def test_each_example_once_an_epoch(n: int, drop_last: bool, shuffle: str, windo
 @pytest.mark.parametrize("n", [4, 23, 24])
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize("shuffle", ["epoch", "once", "never", "sklearn"])
-def test_an_epoch_goes_on_at_any_batch(n: int, drop_last: bool, shuffle: str, window: int) -> None:
-    one = batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last)
+def test_an_epoch_goes_on_at_any_batch(n: int, drop_last: bool, shuffle: str) -> None:
+    one = batches(n, size=4, shuffle=shuffle, drop_last=drop_last)
     whole = seen(one, 2)
     for start in range(one.steps + 1):
-        assert seen(batches(n, window, size=4, shuffle=shuffle, drop_last=drop_last), 2, start) == whole[start:]
+        assert seen(batches(n, size=4, shuffle=shuffle, drop_last=drop_last), 2, start) == whole[start:]
 
 
-def test_the_window_does_not_change_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = seen(batches(23, size=4), 1)
-    monkeypatch.setattr(module, "WINDOW", 1)
-    assert seen(batches(23, window=1, size=4), 1) == expected
+def test_batches_by_their_indices() -> None:
+    one = batches(23, size=4)
+    full, rest = one.indices(1)
+    assert (full.shape, rest.shape) == ((5, 4), (1, 3))
+    assert [*full.tolist(), *rest.tolist()] == seen(one, 1)
+    (late, rest) = one.indices(1, start=3)
+    assert [*late.tolist(), *rest.tolist()] == seen(one, 1)[3:]
+    assert [index.tolist() for index in one.indices(1, start=6)] == []
 
 
 def test_shuffle_says_when_the_order_changes() -> None:

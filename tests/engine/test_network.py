@@ -289,7 +289,7 @@ def test_one_precision_everywhere(activation: Activation, normalization: Normali
             learning.step(x, one.encoded, 0.01)
             z = learning.outputs(x)
             network = learning.network
-            arrays = [network.θ, network.g, z, learning.steps._c]
+            arrays = [network.θ, network.g, z, learning.steps.coefficients]
             arrays += [*network.running.values(), *learning.slots.values()]
             for training in (True, False):
                 arrays += network._buffers[training].arrays
@@ -302,8 +302,10 @@ def test_one_precision_everywhere(activation: Activation, normalization: Normali
 def test_the_first_layer_computes_no_input_gradient() -> None:
     network = Network(3, (5, 4), 2, Linear(), NoNormalization(), (), FLOAT64)
     passed = network.over(6, training=True)
-    linear = [stage for stage in passed.stages if hasattr(stage, "dx")]
-    assert [None if stage.dx is None else stage.dx.shape for stage in linear] == [None, (6, 5), (6, 4)]
+    linear = [stage for stage in passed.stages if isinstance(stage, LinearStage)]
+    assert [None if stage.into is None else stage.into.shape for stage in linear] == [None, (6, 5), (6, 4)]
+    passed.connect(np.zeros((6, 2)))
+    assert [len(stage.back) for stage in linear] == [1, 2, 2]
 
 
 # -- one activation a layer, and shortcuts -----------------------------------------------------------------------------

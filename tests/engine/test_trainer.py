@@ -151,14 +151,6 @@ def test_resumes_whatever_it_remembers(changes: dict[str, Any], every: int, monk
     resumes_alike(trainer(**rate, **changes | {"monitor": changes.get("monitor", {}) | {"every": every}}))
 
 
-def test_resumes_with_a_small_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "TICK", -1.0)
-    monkeypatch.setattr("nnexp.engine.data.WINDOW", 2 * 8 * 2 * 4)
-    one = trainer(**EVERYTHING)
-    assert one.batches.window == 2
-    resumes_alike(one)
-
-
 @pytest.mark.parametrize("steps", [1, 5, 7, 13])
 def test_resumes_to_a_number_of_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK", -1.0)
@@ -575,13 +567,17 @@ def test_steps_allocate_nothing_large(cls: type[Activation], normalization: str)
         normalization=normalization,
         regularization=("dropout", "l2"),
     )
-    batches = one.batches.epoch(1)
-    for _ in range(2):
-        one.learner.step(*next(batches), 0.01)
+    batches = list(one.batches.epoch(1))[:7]
+    for batch in batches[:2]:
+        one.learner.step(*batch, 0.01)
+    index = next(one.batches.indices(1))
+    one.learner.play(index[:1], [0.01])
     tracemalloc.start()
     try:
-        for _ in range(5):
-            one.learner.step(*next(batches), 0.01)
+        for batch in batches[2:]:
+            one.learner.step(*batch, 0.01)
+        if one.learner.player(32) is not None:
+            one.learner.play(index[:5], [0.01] * 5)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -608,7 +604,7 @@ def test_one_precision_from_data_to_state(precision: str) -> None:
     for changes in ({**RUN, **EVERYTHING}, {"dataset": "diabetes", "stop": 1}):
         one = trained(**{**changes, "precision": precision})
         data = one.experiment.data
-        found = [data.train.x, data.validation.x, data.test.x, one.batches.x, one.batches.x_window]
+        found = [data.train.x, data.validation.x, data.test.x, one.batches.x]
         found += [one.network.θ, one.network.g, *one._arrays().values(), *one.best.values()]
         found += [array for array in one.encoded.values() if array.dtype.kind == "f"]
         found += [a for training in (True, False) for a in one.network._buffers[training].arrays]

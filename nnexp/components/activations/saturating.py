@@ -194,12 +194,10 @@ class Lif(ElementwiseActivation):
     def exponentials(self, z: np.ndarray, e: np.ndarray) -> list[Call]:
         from scipy.special import log_expit
 
-        # the last is -ln(1 + exp((z-1)/γ))
-        return [(np.subtract, 1, z, e), (np.divide, e, self.gamma, e), (log_expit, e, e)]
-        e *= -self.gamma
-        np.maximum(e, 1e-30, out=e)
-        np.reciprocal(e, out=e)
-        np.log1p(e, out=e)
+        # the last of these is -ln(1 + exp((z-1)/γ))
+        exponent: list[Call] = [(np.subtract, 1, z, e), (np.divide, e, self.gamma, e), (log_expit, e, e)]
+        j: list[Call] = [(np.multiply, e, -self.gamma, e), (np.maximum, e, 1e-30, e)]
+        return [*exponent, *j, (np.reciprocal, e, e), (np.log1p, e, e)]
 
     @staticmethod
     def value(z, e, c):
