@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -47,6 +48,9 @@ def sweep(
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 for each combination.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Run only this fixed part, as 2/5: one machine's share.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -67,11 +71,13 @@ def sweep(
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.plan import make_plan
     from nnexp.sweep.pool import default_jobs
+    from nnexp.sweep.shard import Shard
 
+    part = None if shard is None else Shard.parse(shard)
     described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds)
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
-    plan = make_plan(described, shelf)
+    plan = replace(make_plan(described, shelf), shard=part)
     if metric is not None:
         named_metric(metric, plan.metrics)
     workers = jobs or default_jobs()
@@ -110,11 +116,12 @@ def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
 
     missing = plan.missing
     if not quiet:
-        there = sum(job.done is not None for job in plan.jobs)
+        there = sum(job.done is not None for job in plan.own)
+        share = "" if plan.shard is None else f", {len(plan.own)} in shard {plan.shard}"
         already = f", {there} already there" if there else ""
         processes = min(workers, len(missing))
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
-        say(f"{len(plan.jobs)} runs{already}, {work}; {plan.folder}")
+        say(f"{len(plan.jobs)} runs{share}{already}, {work}; {plan.folder}")
     if not missing:
         return None
     with (
@@ -211,25 +218,32 @@ def _show_plan(plan: Plan, how: str) -> None:
     columns += [Column(key, heads[key]) for key in keys]
     columns += [Column("seed", "seed", right=True), Column("state", "state")]
     rows = []
+    own = {id(job) for job in plan.own}
     for number, job in enumerate(plan.jobs, 1):
+        if id(job) not in own:
+            continue
         done, begun = job.done, job.begun
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     missing = len(plan.missing)
-    note = f"{len(plan.jobs)} runs, {missing} to run; nothing was run"
+    share = "" if plan.shard is None else f", {len(plan.own)} in shard {plan.shard}"
+    note = f"{len(plan.jobs)} runs{share}, {missing} to run; nothing was run"
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 
 def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:
     """The closing lines and the exit code."""
-    counts = Counter(run.status for run in members)
+    own = {job.fingerprint for job in plan.own}
+    counts = Counter(run.status for run in members if run.record["fingerprint"] in own)
     if not quiet:
         say(f"show it again: nnexp compare {plan.folder.name}")
     if interrupted is not None:
-        left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
+        left = len(own) - counts["finished"] - counts["diverged"]
         say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
         raise typer.Exit(interrupted)
-    unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
+    if plan.shard is not None and not quiet:
+        say(f"carry it to the other shards: nnexp runs export {plan.folder.name} shard-{plan.shard.number}.tar.gz")
+    unfinished = len(own) - counts["finished"]
     if unfinished:
         raise typer.Exit(3)

@@ -21,6 +21,7 @@ from nnexp.errors import InputError, Misfit
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
+from nnexp.sweep.shard import Shard
 
 KEPT = 64
 """Prepared data sets that are kept while the trials are validated."""
@@ -46,11 +47,18 @@ class Plan:
     folder: Path
     metrics: list[str]
     """What the runs will be scored by, on every split that they have."""
+    shard: Shard | None = None
+    """The part of the jobs that is run here; None: all of them."""
+
+    @property
+    def own(self) -> list[Job]:
+        """The jobs that are run here."""
+        return self.jobs if self.shard is None else self.shard.of(self.jobs)
 
     @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
-        return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+        return list({job.fingerprint: job for job in self.own if job.done is None}.values())
 
     def write(self) -> None:
         """The sweep's folder: its description, and the plan that says which runs belong to it."""
