@@ -143,7 +143,9 @@ def _ask(what: str, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise InputError(f"this would {what}; --yes goes on")
-    if not typer.confirm(f"{what}?", err=True):
+    sys.stderr.write(f"{what}? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         say("nothing was changed")
         raise typer.Exit
 
