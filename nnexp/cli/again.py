@@ -98,8 +98,8 @@ def _tell(run: Run, found: Reproduction) -> None:
     from nnexp.report.numbers import number
 
     if found.same:
-        model = ", and so are the final parameters" if found.status[0] == "finished" else ""
-        typer.echo(f"reproduced: {run.id}: every number of metrics.csv is the same to the bit{model}")
+        what = "metrics.csv and the final parameters are" if found.status[0] == "finished" else "metrics.csv is"
+        typer.echo(f"reproduced: {run.id}: {what} the same to the bit")
     else:
         typer.echo(f"not the same: {run.id}")
     if found.status[0] != found.status[1]:

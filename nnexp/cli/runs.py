@@ -38,6 +38,8 @@ SORTS = ("age", "size", "id", "name", "status", "seed", "note")
 """What the list can be ordered by."""
 MOST = 5
 """Runs that are told one by one."""
+GAP, SHORTEST = 3, 12
+"""Characters between two columns, and those of a text that is worth a column."""
 
 
 class RunsGroup(TyperGroup):
@@ -114,7 +116,7 @@ def list_runs(
         for note in notes:
             say(note)
         return
-    shown = _columns(rows, people, how == "table" and out().is_terminal)
+    shown = _columns(rows[:top], people, out().width if how == "table" and out().is_terminal else None)
     meta = {"kind": "runs", "runs": len(rows), "bytes": sum(row["size"] for row in rows)}
     render(Grid(shown, rows[:top], notes=notes if people else [], meta=meta), how, out(), columns == "all")
 
@@ -148,8 +150,8 @@ def _rows(chosen: list[Run], sort: str) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: row[sort.removeprefix("-")], reverse=sort.startswith("-"))
 
 
-def _columns(rows: list[dict[str, Any]], people: bool, narrow: bool) -> list[Column]:
-    """Every column for machines; for people those that say something, cut short where a line is short."""
+def _columns(rows: list[dict[str, Any]], people: bool, width: int | None) -> list[Column]:
+    """Every column for machines; for people those that say something, cut short where a line has a width."""
     from nnexp.report.numbers import age, size
     from nnexp.report.tables import Column
 
@@ -157,25 +159,36 @@ def _columns(rows: list[dict[str, Any]], people: bool, narrow: bool) -> list[Col
         keys = ("id", "name", "label", "seed", "status", "created", "size", "tags", "note", "path")
         return [Column(key, key) for key in keys]
 
-    def cut(longest: int) -> Callable[[str], str]:
+    def cut(longest: int, end: bool = False) -> Callable[[str], str]:
         def show(text: str) -> str:
             line = " ".join(text.split()) or "-"
-            return line if not narrow or len(line) <= longest else line[: longest - 1] + "…"
+            if width is None or len(line) <= longest:
+                return line
+            return "…" + line[1 - longest :] if end else line[: longest - 1] + "…"
 
         return show
 
+    texts = [key for key in ("label", "note") if any(row[key] for row in rows)]
     shown = [
         Column("id", "run"),
         Column("name", "name", cut(16)),
-        Column("label", "what differs", cut(20), rank=2),
         Column("seed", "seed", right=True, rank=1),
         Column("status", "status"),
         Column("age", "age", age, True),
         Column("size", "size", size, True),
-        Column("tags", "tags", lambda tags: cut(20)(" ".join(tags))),
-        Column("note", "note", cut(24), rank=3),
     ]
-    return [one for one in shown if one.key not in ("label", "tags", "note") or any(row[one.key] for row in rows)]
+    if any(row["tags"] for row in rows):
+        shown.append(Column("tags", "tags", lambda tags: cut(20)(" ".join(tags))))
+    taken = sum(GAP + max(len(c.heading), *(len(c.show(row[c.key])) for row in rows)) for c in shown if rows)
+    room = max((width or 0) - taken, 0)
+    lengths = {key: max(len(row[key]) for row in rows) + GAP for key in texts}
+    if "note" in texts:
+        note = min(lengths["note"], max(room - lengths.get("label", 0), room // len(texts)))
+        shown.append(Column("note", "note", cut(max(note - GAP, SHORTEST)), rank=3))
+        room -= note
+    if "label" in texts:
+        shown.insert(2, Column("label", "what differs", cut(max(room - GAP, SHORTEST), end=True), rank=2))
+    return shown
 
 
 def _notes(rows: list[dict[str, Any]], top: int | None, shelf: Shelf, bin: bool) -> list[str]:

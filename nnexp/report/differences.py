@@ -47,12 +47,14 @@ def difference(one: Run, other: Run, test: bool = False) -> Grid:
     ):
         if what == "origin" and rows and rows[0]["what"] == "config":
             keys.pop("fingerprint", None)  # it says no more than the configuration does
-        rows += [{"what": what, "key": key, "a": a, "b": b, "difference": None} for key, (a, b) in keys.items()]
+        rows += [
+            {"what": what, "key": key, "a": a, "b": b, "difference": _apart(a, b) if what == "outcome" else None}
+            for key, (a, b) in keys.items()
+        ]
     names = [name for name in dict.fromkeys([*one.final, *other.final]) if test or not name.startswith("test_")]
     for name in names:
         a, b = one.final.get(name), other.final.get(name)
-        apart = None if a is None or b is None else b - a
-        rows.append({"what": "score", "key": name, "a": a, "b": b, "difference": apart})
+        rows.append({"what": "score", "key": name, "a": a, "b": b, "difference": _apart(a, b)})
     columns = [
         Column("key", "key"),
         Column("a", one.id, number, True),
@@ -69,6 +71,11 @@ def difference(one: Run, other: Run, test: bool = False) -> Grid:
 def _outcome(run: Run) -> dict[str, Any]:
     keys = ("reason", "epoch", "step", "parameters", "train_seconds")
     return {"status": run.status, **{key: run.record.get(key) for key in keys}}
+
+
+def _apart(a: Any, b: Any) -> float | None:
+    numbers = isinstance(a, int | float) and isinstance(b, int | float)
+    return b - a if numbers else None
 
 
 def _signed(value: Any) -> str:
