@@ -15,7 +15,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -216,6 +216,7 @@ def import_runs(source: Path, root: Path) -> Imported:
     Everything is unpacked and verified in a hidden folder inside runs/ first. A run that is there is kept, unless it
     did not end and the export has its end; so a second import changes nothing.
     """
+    new = not root.exists()
     try:
         root.mkdir(parents=True, exist_ok=True)
         _sweep_up(root)
@@ -227,13 +228,14 @@ def import_runs(source: Path, root: Path) -> Imported:
         arrived = [_arrived(unpacked / name, source) for name in manifest.runs]
         for name in manifest.sweeps:
             _plan(unpacked / SWEEPS / name, source)
-        if hasattr(os, "sync"):
-            os.sync()  # what is renamed below is on the disk first
         return _take(arrived, manifest, unpacked, root)
     except OSError as error:
         raise InputError(f"cannot import into {root}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+        if new:
+            with suppress(OSError):  # it is not empty, and stays
+                root.rmdir()
 
 
 def _sweep_up(root: Path) -> None:
@@ -436,6 +438,7 @@ def _take(arrived: list[Run], manifest: Manifest, unpacked: Path, root: Path) ->
     here = {run.path.name: run for run in shelf.runs}
     sums = {entry.path: entry.sha256 for entry in manifest.files}
     done = Imported()
+    coming: list[tuple[Run, Run | None]] = []
     for run in arrived:
         name = run.path.name
         there, twin = here.get(name), ended.get(run.record["fingerprint"])
@@ -454,6 +457,11 @@ def _take(arrived: list[Run], manifest: Manifest, unpacked: Path, root: Path) ->
         if why is not None:
             done.kept[name] = why
             continue
+        coming.append((run, there))
+    if coming and hasattr(os, "sync"):
+        os.sync()  # what is renamed below is on the disk first
+    for run, there in coming:
+        name = run.path.name
         if there is not None:
             move(there.path, bin_of(root), "replace")
             done.replaced.append(name)

@@ -319,7 +319,7 @@ WRONG: list[tuple[str, list[bytes], str]] = [
 
 @pytest.mark.parametrize(("contents_", "told"), [pytest.param(c, t, id=name) for name, c, t in WRONG])
 def test_wrong_exports_are_refused_and_change_nothing(tmp_path: Path, contents_: list[bytes], told: str) -> None:
-    root = tmp_path / "a" / "runs"
+    root = tmp_path / "runs"
     for content in contents_:
         file = tmp_path / "x"
         file.write_bytes(content)
@@ -327,7 +327,7 @@ def test_wrong_exports_are_refused_and_change_nothing(tmp_path: Path, contents_:
             pack.import_runs(file, root)
         assert told in str(error.value)
         assert str(file) in str(error.value)
-        assert sorted(tmp_path.rglob("*")) == [tmp_path / "a", root, file]
+        assert sorted(tmp_path.rglob("*")) == [file]
 
 
 @ENDINGS
@@ -339,7 +339,7 @@ def test_a_truncated_export(here: Path, tmp_path: Path, ending: str, part: float
     file.write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(InputError, match="is damaged or cut short"):
         pack.import_runs(file, tmp_path / "there")
-    assert list((tmp_path / "there").iterdir()) == []
+    assert not (tmp_path / "there").exists()
 
 
 @ENDINGS
@@ -358,7 +358,7 @@ def test_any_flipped_byte_is_found_or_without_effect(here: Path, tmp_path: Path,
             pack.import_runs(file, there)
         except InputError:
             refused += 1
-            assert list(there.iterdir()) == []
+            assert not there.exists()
         else:
             assert contents(there) == expected
     assert refused > 40
