@@ -108,7 +108,7 @@ def _tell(run: Run, found: Reproduction) -> None:
         typer.echo(f"  metrics.csv differs from epoch {found.parting.epoch} on:")
         for name, (old, new) in list(found.parting.columns.items())[:MOST]:
             apart = f" (by {abs(new - old):.3g})" if old is not None and new is not None else ""
-            typer.echo(f"    {name}  {number(old, 9)}, this time {number(new, 9)}{apart}")
+            typer.echo(f"    {name}  {number(old, 17)}, this time {number(new, 17)}{apart}")
         if len(found.parting.columns) > MOST:
             typer.echo(f"    and {len(found.parting.columns) - MOST} more columns")
     if found.log:
