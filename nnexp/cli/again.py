@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 NOT_MET = 4
 """Exit code for a condition that was stated and is not met."""
+REPRODUCIBLE = ("finished", "diverged")
+"""How a run ends that depends on nothing but its configuration and data."""
 MOST = 6
 """Columns and arrays that are named one by one."""
 
@@ -47,12 +49,12 @@ def reproduce(
     first epoch that differs is named, and what differs in data, versions, machine, threads and form.
     """
     check_format(how, ("table", "json"))
-    from nnexp.store.runs import ENDED, Shelf
+    from nnexp.store.runs import Shelf
 
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
     run = shelf.one(word)
-    if run.status not in ENDED:
+    if run.status not in REPRODUCIBLE:
         go_on = f"; nnexp train --resume {run.id}" if run.status in ("interrupted", "lost") else ""
         raise InputError(f"run {run.id} is {run.status}: it has no end to compare with{go_on}")
     found = _train_again(run, quiet or how == "json")

@@ -117,11 +117,10 @@ def _run(plan: Plan, root: Path, workers: int, quiet: bool) -> int | None:
     missing = plan.missing
     if not quiet:
         there = sum(job.done is not None for job in plan.own)
-        share = "" if plan.shard is None else f", {len(plan.own)} in shard {plan.shard}"
         already = f", {there} already there" if there else ""
         processes = min(workers, len(missing))
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
-        say(f"{len(plan.jobs)} runs{share}{already}, {work}; {plan.folder}")
+        say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
     if not missing:
         return None
     with (
@@ -218,17 +217,16 @@ def _show_plan(plan: Plan, how: str) -> None:
     columns += [Column(key, heads[key]) for key in keys]
     columns += [Column("seed", "seed", right=True), Column("state", "state")]
     rows = []
-    own = {id(job) for job in plan.own}
+    own = {job.fingerprint for job in plan.own}
     for number, job in enumerate(plan.jobs, 1):
-        if id(job) not in own:
+        if job.fingerprint not in own:
             continue
         done, begun = job.done, job.begun
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     missing = len(plan.missing)
-    share = "" if plan.shard is None else f", {len(plan.own)} in shard {plan.shard}"
-    note = f"{len(plan.jobs)} runs{share}, {missing} to run; nothing was run"
+    note = f"{len(plan.jobs)} runs{plan.share}, {missing} to run; nothing was run"
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 

@@ -56,6 +56,11 @@ class Plan:
         return self.jobs if self.shard is None else self.shard.of(self.jobs)
 
     @property
+    def share(self) -> str:
+        """What part of the whole is run here, for behind the number of all runs; nothing where it is all."""
+        return "" if self.shard is None else f", {len(self.own)} in shard {self.shard}"
+
+    @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
         return list({job.fingerprint: job for job in self.own if job.done is None}.values())
