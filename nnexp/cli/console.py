@@ -107,11 +107,27 @@ def labels_of(run: Run) -> Labels:
 
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids and names of runs, for the shell's completion."""
-    from nnexp.store.runs import Shelf, root_folder
+    from nnexp.store.runs import root_folder
 
-    shelf = Shelf(root_folder())
+    return _words_for_runs(root_folder(), incomplete)
+
+
+def complete_removed(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids and names of what is in the bin, for the shell's completion."""
+    from nnexp.store.bin import bin_of
+    from nnexp.store.runs import root_folder
+
+    return _words_for_runs(bin_of(root_folder()), incomplete)
+
+
+def _words_for_runs(root: Path, incomplete: str) -> list[str]:
+    from nnexp.store.runs import Shelf
+
+    shelf = Shelf(root)
     words = [word for run in reversed(shelf.runs) for word in (run.id, run.name)] + [s.name for s in shelf.sweeps]
-    words += [f"@{tag}" for run in shelf.runs for tag in run.tags] if incomplete.startswith("@") else []
+    if incomplete.startswith("@"):
+        with suppress(InputError):  # a damaged note: there is nothing to offer, and no place to say why
+            words += [f"@{tag}" for run in shelf.runs for tag in run.tags]
     return [word for word in dict.fromkeys(("@last", *words)) if word.startswith(incomplete)]
 
 

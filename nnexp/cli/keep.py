@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import RunsOption, complete_run, counted, name_damaged, runs_root, say
+from nnexp.cli.console import RunsOption, complete_removed, complete_run, counted, name_damaged, runs_root, say
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -153,7 +153,11 @@ def _ask(what: str, yes: bool) -> None:
 def restore(
     words: Annotated[
         list[str],
-        typer.Argument(metavar="RUN...", help="Ids, names or sweeps, as `nnexp runs --bin` lists them."),
+        typer.Argument(
+            metavar="RUN...",
+            help="Ids, names or sweeps, as `nnexp runs --bin` lists them.",
+            autocompletion=complete_removed,
+        ),
     ],
     runs: RunsOption = None,
 ) -> None:

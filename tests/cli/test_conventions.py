@@ -259,6 +259,7 @@ def completed(folder: Path, line: str) -> list[str]:
         ("nnexp train --resume @", ["@last"]),
         ("nnexp runs ", ["export", "import"]),
         ("nnexp rm pa", ["past"]),
+        ("nnexp restore re", ["removed"]),
     ],
 )
 def test_completion(folder: Path, line: str, offered: list[str]) -> None:
