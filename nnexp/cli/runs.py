@@ -136,10 +136,10 @@ def _rows(chosen: list[Run], sort: str) -> list[dict[str, Any]]:
             {
                 "id": run.id,
                 "name": run.name,
-                "label": run.record["label"],
-                "seed": run.record["seed"],
+                "label": run.brief.label,
+                "seed": run.brief.seed,
                 "status": run.status,
-                "created": run.record["created"],
+                "created": run.brief.created,
                 "age": (now - began(run)).total_seconds(),
                 "size": size_of([run.path]),
                 "tags": labels.tags,

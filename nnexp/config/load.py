@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from nnexp import __version__
 from nnexp.components.base import AS_LIST, Component, families, members
 from nnexp.config.draft import Draft, names_several, refusal, split_override, unnamed
+from nnexp.config.flat import flat as flat
 from nnexp.config.plugins import digest, load_plugins
 from nnexp.config.problems import SWEEP_KEYS, component_fields, problems_of, report
 from nnexp.config.schema import ExperimentConfig
@@ -206,29 +207,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(inner) for inner in value]
     return value
-
-
-def flat(data: dict[str, Any]) -> dict[str, Any]:
-    """A filled configuration as dotted keys, as `nnexp compare` names them; members of lists by their name.
-
-    >>> flat({"optimizer": {"name": "sgd", "lr": 0.1}, "regularization": [{"name": "l2", "strength": 0.01}]})
-    {'optimizer.name': 'sgd', 'optimizer.lr': 0.1, 'regularization': 'l2', 'regularization.l2.strength': 0.01}
-    """
-    result: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, inner)
-        elif isinstance(value, list) and all(isinstance(item, dict) for item in value):
-            result[prefix] = "+".join(str(item.get("name", "?")) for item in value) or "none"
-            for item in value:
-                walk(f"{prefix}.{item.get('name', '?')}", {k: v for k, v in item.items() if k != "name"})
-        else:
-            result[prefix] = value
-
-    walk("", data)
-    return result
 
 
 def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:

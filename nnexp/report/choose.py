@@ -99,7 +99,7 @@ def begun_since(runs: Sequence[Run], text: str) -> list[Run]:
 def began(run: Run) -> datetime:
     """When a run began; the earliest time there is where its record does not tell."""
     try:
-        found = datetime.fromisoformat(run.record["created"])
+        found = datetime.fromisoformat(run.brief.created)
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

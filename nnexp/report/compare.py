@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
 from nnexp.report.choose import by_tag
+from nnexp.report.frame import Frame
 from nnexp.report.numbers import decimals_for, duration, number, score
 from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import Column, Grid, headings
 from nnexp.store.runs import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def compare(
@@ -41,7 +40,6 @@ def compare(
     chosen = [runs[i] for i in data.index]
     if not chosen:
         raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))
-    data = data.reset_index(drop=True)
     metrics = frames.metric_columns(chosen)
     metric = named_metric(metric, metrics) if metric and metrics else frames.default_metric(chosen, metrics)
     config = frames.config_columns(data, metrics)
@@ -49,7 +47,7 @@ def compare(
         raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
     differing = frames.essential(data, config)
-    if data["case"].notna().all() and data["case"].nunique() > 1:
+    if None not in data["case"] and len(set(data["case"])) > 1:
         implied = (
             [] if by or aggregate is False else [key for key in differing if not _varies_within(data, ["case"], key)]
         )
@@ -72,7 +70,7 @@ def named_metric(word: str, metrics: Sequence[str]) -> str:
     raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
 
-def _groups(data: pd.DataFrame, keys: list[str]) -> dict[tuple, list[int]]:
+def _groups(data: Frame, keys: list[str]) -> dict[tuple, list[int]]:
     """Rows by their values of the keys, in the order of their first."""
     groups: dict[tuple, list[int]] = {}
     for i, level in enumerate(zip(*(map(_plain, data[key]) for key in keys), strict=True)):
@@ -80,24 +78,25 @@ def _groups(data: pd.DataFrame, keys: list[str]) -> dict[tuple, list[int]]:
     return groups
 
 
-def _varies_within(data: pd.DataFrame, keys: list[str], key: str) -> bool:
+def _varies_within(data: Frame, keys: list[str], key: str) -> bool:
     """Whether a column takes several values in any one group of `keys`."""
-    return len(_groups(data, [*keys, key])) > len(_groups(data, keys))
+    combined = {tuple(map(_plain, level)) for level in data.combinations(*keys, key)}
+    return len(combined) > len({level[:-1] for level in combined})
 
 
 def _distinct(runs: Sequence[Run]) -> list[int]:
     """The runs that count in a mean: of several runs of the same computation one, the last that has a result."""
     last: dict[str, int] = {}
     for i, run in enumerate(runs):
-        key = run.record["fingerprint"]
-        if key not in last or run.final or not runs[last[key]].final:
+        key = run.brief.fingerprint
+        if key not in last or run.brief.scores or not runs[last[key]].brief.scores:
             last[key] = i
     return sorted(last.values())
 
 
 def _runs(
     runs: Sequence[Run],
-    data: pd.DataFrame,
+    data: Frame,
     differing: list[str],
     metric: str | None,
     metrics: list[str],
@@ -107,7 +106,7 @@ def _runs(
     shown = [m for m in metrics if not m.startswith("test_") or m == metric]
     if metric in shown:
         shown = [metric, *(m for m in shown if m != metric)]
-    names = data["name"].nunique() > 1
+    names = len(set(data["name"])) > 1
     keys = [*(["name"] if names else []), *differing]
     heads = headings([*keys, *shown])
     columns = [Column("id", "run")]
@@ -129,7 +128,7 @@ def _runs(
 
 def _levels(
     runs: Sequence[Run],
-    data: pd.DataFrame,
+    data: Frame,
     keys: list[str],
     differing: list[str],
     metric: str | None,
@@ -140,7 +139,7 @@ def _levels(
     counted = _distinct(runs)
     repeats = len(runs) - len(counted)
     runs = [runs[i] for i in counted]
-    data = data.iloc[counted].reset_index(drop=True)
+    data = data.take(counted)
     rows = []
     spread = []
     for level, index in _groups(data, keys).items():
@@ -218,7 +217,7 @@ def _plain(value: Any) -> Any:
     return None if frames._missing(value) else value
 
 
-def _numeric(data: pd.DataFrame, key: str) -> bool:
+def _numeric(data: Frame, key: str) -> bool:
     return all(isinstance(v, int | float) or frames._missing(v) for v in data[key]) and not all(
         isinstance(v, bool) for v in data[key]
     )
@@ -233,14 +232,14 @@ def _column(word: str, shown: Sequence[Column], more: Sequence[str] = ()) -> str
 
 
 def _sorted(
-    data: pd.DataFrame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: Sequence[Column]
+    data: Frame, sort: str | None, metric: str | None, runs: Sequence[Run], shown: Sequence[Column]
 ) -> list[int]:
     if sort is None:
         if metric is None:
             return list(range(len(data)))
         key, descending = metric, frames.higher_is_better(runs, metric)
     else:
-        key = _column(sort.lstrip("-"), shown, list(data.columns))
+        key = _column(sort.lstrip("-"), shown, data.columns)
         descending = sort.startswith("-")
     index = [{"i": i, key: _plain(data[key][i])} for i in range(len(data))]
     return [row["i"] for row in _by(index, key, descending)]
@@ -270,6 +269,7 @@ def _best(values: Sequence[Any], metric: str, runs: Sequence[Run], top: int | No
 def _notes(runs: Sequence[Run], metric: str | None, consequence: str = "") -> list[str]:
     """How many runs did not finish, and that test scores are not for choosing."""
     notes = []
+    found = Counter(run.status for run in runs)
     total = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
     for status, one, several in (
         ("diverged", "diverged", "diverged"),
@@ -278,7 +278,7 @@ def _notes(runs: Sequence[Run], metric: str | None, consequence: str = "") -> li
         ("lost", "is lost: its process is gone", "are lost: their processes are gone"),
         ("running", "is still running", "are still running"),
     ):
-        count = sum(run.status == status for run in runs)
+        count = found[status]
         if count:
             notes.append(f"{count} of {total} {one if count == 1 else several}{consequence}")
     if metric is not None and metric.startswith("test_"):

@@ -1,16 +1,15 @@
-"""Runs as one tidy pandas frame: a row a run, a column for each configuration key, outcome and metric."""
+"""Runs as one tidy frame: a row a run, a column for each configuration key, outcome and metric."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
+from nnexp.store.brief import Setting
 from nnexp.store.runs import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 OUTCOME = (
     "id",
@@ -31,25 +30,77 @@ HIDDEN = ("name", "monitor", "threads")
 _CONDITION = re.compile(r"^\s*([\w.@-]+)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*$")
 
 
-def frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row a run. Configuration under its dotted keys, final losses and metrics under their names."""
-    import pandas as pd
+class Frame:
+    """Columns of equal length by name, a value a run; None for what a run does not have.
 
-    rows = []
-    for run in runs:
-        row: dict[str, Any] = {key: run.record.get(key) for key in OUTCOME}
-        row["status"] = run.status
-        row |= {key: _cell(value) for key, value in run.config.items() if key != "name"}
-        row |= run.final
-        rows.append(row)
-    return pd.DataFrame(rows, dtype=object)
+    Configuration is looked at once a setting rather than once a run, and a column is made when it is asked for. It is
+    not pandas' frame, whose import takes longer than comparing thousands of runs.
+    """
+
+    def __init__(self, runs: Sequence[Run], index: Sequence[int] | None = None, columns: Sequence[str] = ()):
+        self.runs = runs
+        self.index: Sequence[int] = range(len(runs)) if index is None else index
+        """For each row, which of the runs that the first frame was made of."""
+        settings: dict[int, int] = {}
+        self._setting = [settings.setdefault(id(run.brief.setting), len(settings)) for run in runs]
+        """For each row, which of the settings."""
+        first = dict(zip(reversed(self._setting), reversed(runs), strict=True))
+        self._settings = [first[number].brief.setting for number in range(len(settings))]
+        names = dict.fromkeys(columns or OUTCOME)
+        for setting in self._settings:
+            names |= dict.fromkeys(setting.config)
+            names |= dict.fromkeys(setting.metrics)
+        self.columns = list(names)
+        self._kept: dict[str, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self.runs)
+
+    def __getitem__(self, key: str) -> list[Any]:
+        """A column. Raises KeyError."""
+        if key not in self._kept:
+            if key not in self.columns:
+                raise KeyError(key)
+            cell = [_reader(key, setting) for setting in self._settings]
+            self._kept[key] = [cell[number](run) for number, run in zip(self._setting, self.runs, strict=True)]
+        return self._kept[key]
+
+    def take(self, rows: Sequence[int]) -> Frame:
+        """A frame of these rows, with all columns."""
+        return Frame([self.runs[i] for i in rows], [self.index[i] for i in rows], self.columns)
+
+    def combinations(self, *keys: str) -> list[tuple[Any, ...]]:
+        """The values of these columns side by side, each combination at least once: a row a run, or a row a setting."""
+        if any(key in (*OUTCOME, "seed") or any(key in s.metrics for s in self._settings) for key in keys):
+            return list(zip(*(self[key] for key in keys), strict=True))
+        return [tuple(_cell(setting.config.get(key)) for key in keys) for setting in self._settings]
+
+
+def _reader(key: str, setting: Setting) -> Callable[[Run], Any]:
+    """What gives a column's value for the runs of a setting."""
+    if key in setting.metrics:
+        place = setting.metrics.index(key)
+        return lambda run: run.brief.scores[place]
+    if key == "seed" and key in setting.config:
+        return lambda run: _cell(run.brief.seed)
+    if key in setting.config and key != "name":
+        value = _cell(setting.config[key])
+        return lambda run: value
+    if key in OUTCOME:
+        return attrgetter("status" if key == "status" else f"brief.{key}")
+    return lambda run: None
+
+
+def frame(runs: Sequence[Run]) -> Frame:
+    """One row a run. Configuration under its dotted keys, final losses and metrics under their names."""
+    return Frame(runs)
 
 
 def _cell(value: Any) -> Any:
     return tuple(map(_cell, value)) if isinstance(value, list) else str(value) if isinstance(value, dict) else value
 
 
-def config_columns(data: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
+def config_columns(data: Frame, metrics: Sequence[str]) -> list[str]:
     """The columns that hold configuration."""
     return [c for c in data.columns if c not in OUTCOME and c not in metrics]
 
@@ -57,15 +108,15 @@ def config_columns(data: pd.DataFrame, metrics: Sequence[str]) -> list[str]:
 def metric_columns(runs: Sequence[Run]) -> list[str]:
     """Losses and metrics that any of the runs has, validation first, then training, then test."""
     names: dict[str, None] = {}
-    for run in runs:
-        names |= dict.fromkeys(run.final)
+    for setting in {id(run.brief.setting): run.brief.setting for run in runs}.values():
+        names |= dict.fromkeys(setting.metrics)
     order = {"validation": 0, "train": 1, "test": 2}
     return sorted(names, key=lambda name: order.get(name.split("_")[0], 3))
 
 
 def higher_is_better(runs: Sequence[Run], metric: str) -> bool:
     """Whether a metric is to be large, as the runs recorded it."""
-    return any(metric in run.record.get("higher_is_better", ()) for run in runs)
+    return any(metric in run.brief.setting.higher_is_better for run in runs)
 
 
 def default_metric(runs: Sequence[Run], metrics: Sequence[str]) -> str | None:
@@ -77,19 +128,18 @@ def default_metric(runs: Sequence[Run], metrics: Sequence[str]) -> str | None:
     return metrics[0] if metrics else None
 
 
-def varying(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+def varying(data: Frame, columns: Sequence[str]) -> list[str]:
     """The configuration columns in which the runs differ, `seed` last."""
     found = []
     for column in columns:
         if column.split(".")[0] in HIDDEN:
             continue
-        cells = [_comparable(value) for value in data[column]]
-        if len(set(cells)) > 1:
+        if len({_comparable(value) for (value,) in data.combinations(column)}) > 1:
             found.append(column)
     return sorted(found, key=lambda c: c == "seed")
 
 
-def essential(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+def essential(data: Frame, columns: Sequence[str]) -> list[str]:
     """Varying columns without those that only exist for one component and follow from its name.
 
     Where `optimizer.name` differs, `optimizer.beta1` differs too (adam has it, sgd does not). Such a column is
@@ -97,14 +147,13 @@ def essential(data: pd.DataFrame, columns: Sequence[str]) -> list[str]:
     """
     kept = []
     for column in varying(data, columns):
-        present = [_comparable(v) for v in data[column] if not _missing(v)]
-        partly = len(present) < len(data)
-        if partly and len(set(present)) <= 1:
+        values = {_comparable(value) for (value,) in data.combinations(column)}
+        if None in values and len(values) <= 2:
             continue
         family = column.rsplit(".", 1)[0] + ".name"
         if not column.endswith(".name") and family in data.columns and column != family:
             groups: dict[Any, set[Any]] = {}
-            for name, value in zip(data[family], data[column], strict=True):
+            for name, value in data.combinations(family, column):
                 groups.setdefault(_comparable(name), set()).add(_comparable(value))
             if len(groups) > 1 and all(len(values) == 1 for values in groups.values()):
                 continue
@@ -138,7 +187,7 @@ def resolve(key: str, columns: Sequence[str]) -> str:
     raise InputError(f"no run has '{key}'{did_you_mean(key, words) or '; see: nnexp show RUN'}")
 
 
-def where(data: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
+def where(data: Frame, conditions: Sequence[str]) -> Frame:
     """The rows that meet all conditions, such as `optimizer=adam` or `optimizer.lr < 0.1 and status = finished`."""
     from nnexp.config.yaml import scalar
 
@@ -147,11 +196,11 @@ def where(data: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
             match = _CONDITION.match(part)
             if not match or not match[3]:
                 raise InputError(f"--where: '{part}' is not a condition; write KEY=VALUE, for example optimizer.lr<0.1")
-            column = resolve(match[1], list(data.columns))
+            column = resolve(match[1], data.columns)
             wanted = scalar(match[3].strip("'\""))
             if match[2][0] in "<>" and (isinstance(wanted, bool) or not isinstance(wanted, int | float)):
                 raise InputError(f"--where: '{part}': {match[2]} needs a number, not '{match[3]}'")
-            data = data[[_holds(value, match[2], wanted) for value in data[column]]]
+            data = data.take([i for i, value in enumerate(data[column]) if _holds(value, match[2], wanted)])
     return data
 
 

@@ -81,7 +81,7 @@ def whole_sweeps(shelf: Shelf, chosen: set[Path]) -> list[SweepRecord]:
     """The sweeps all of whose runs, as far as there are any, are among the `chosen` folders (resolved)."""
     found = []
     for sweep in shelf.sweeps:
-        members = [run for run in shelf.runs if run.record["fingerprint"] in sweep.cases]
+        members = [run for run in shelf.runs if run.brief.fingerprint in sweep.cases]
         if members and all(run.path.resolve() in chosen for run in members):
             found.append(sweep)
     return found

@@ -441,14 +441,14 @@ def _take(arrived: list[Run], manifest: Manifest, unpacked: Path, root: Path) ->
     coming: list[tuple[Run, Run | None]] = []
     for run in arrived:
         name = run.path.name
-        there, twin = here.get(name), ended.get(run.record["fingerprint"])
+        there, twin = here.get(name), ended.get(run.brief.fingerprint)
         why = None
         if there is None and (root / name).exists():
             why = "a folder of that name is here, and damaged"
         elif there is not None and _same(root, name, sums):
             done.same.append(name)
             continue
-        elif there is not None and there.record["fingerprint"] != run.record["fingerprint"]:
+        elif there is not None and there.brief.fingerprint != run.brief.fingerprint:
             why = "a folder of that name is here, of another run"
         elif there is not None and (there.status == "running" or there.status in ENDED or run.status not in ENDED):
             why = f"it is here, {there.status}"

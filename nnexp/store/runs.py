@@ -8,16 +8,16 @@ import os
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnexp.config.load import flat
 from nnexp.errors import InputError, did_you_mean
+from nnexp.store.brief import Brief, Setting
+from nnexp.store.index import WORTHWHILE, Entry, Index, rested, stamp_of
 from nnexp.store.labels import Labels, read_labels
-from nnexp.store.record import wrong_with
 
 SWEEPS = "sweeps"
 ENDED = ("finished", "diverged")
@@ -43,27 +43,64 @@ def root_folder() -> Path:
     return Path(os.environ.get("NNEXP_RUNS") or "runs")
 
 
-@dataclass(frozen=True)
 class Run:
-    """A past or present run, as its run.json tells it."""
+    """A past or present run, as its run.json tells it: in brief, and in full where that is asked for."""
 
-    path: Path
-    record: dict[str, Any]
+    def __init__(self, path: Path, record: dict[str, Any], brief: Brief | None = None):
+        self.place = str(path)
+        self.brief = Brief.of(record) if brief is None else brief
+        self.record = record
+
+    @classmethod
+    def known(cls, place: str, brief: Brief) -> Run:
+        """A run whose record is read when it is asked for."""
+        run = cls.__new__(cls)
+        run.place, run.brief = place, brief
+        return run
+
+    @cached_property
+    def path(self) -> Path:
+        return Path(self.place)
+
+    @property
+    def folder(self) -> str:
+        """The folder's name."""
+        return self.place.rpartition(os.sep)[2]
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """All of run.json. Raises InputError where the folder was removed or damaged since the run was found."""
+        found = read_run(self.path)
+        if isinstance(found, Damaged):
+            raise InputError(f"{self.path} has changed since it was found: {found.why}")
+        return {**found.record, **self._instead}
+
+    _instead: Mapping[str, Any] = {}
+    """What holds instead of the record's own."""
+
+    def with_case(self, case: str | None) -> Run:
+        """The run as a sweep's, which gives it this case."""
+        run = Run.known(self.place, self.brief._replace(case=case))
+        run._instead = {"case": case}
+        if "record" in self.__dict__:
+            run.record = {**self.record, "case": case}
+        return run
 
     @property
     def id(self) -> str:
-        return self.record["id"]
+        return self.brief.id
 
     @property
     def name(self) -> str:
-        return self.record["name"]
+        return self.brief.name
 
-    @cached_property
+    @property
     def status(self) -> str:
         """The recorded status; a run whose process is gone is `lost`."""
-        status = self.record["status"]
-        if status != "running":
-            return status
+        return self.brief.status if self.brief.status != "running" else self._found
+
+    @cached_property
+    def _found(self) -> str:
         return "running" if self._alive() else "lost"
 
     def _alive(self) -> bool:
@@ -78,15 +115,16 @@ class Run:
             return mark is None or mark == process_mark(self.record["pid"])
         return time.time() - (self.path / "run.json").stat().st_mtime < SILENCE
 
-    @cached_property
+    @property
     def config(self) -> dict[str, Any]:
         """The filled configuration under dotted keys."""
-        return flat(self.record["config"])
+        config = self.brief.setting.config
+        return config | {"seed": self.brief.seed} if "seed" in config else dict(config)
 
     @property
     def final(self) -> dict[str, float | None]:
         """Losses and metrics of the final parameters on every split; empty for a run that did not finish."""
-        return self.record.get("final") or {}
+        return dict(zip(self.brief.setting.metrics, self.brief.scores, strict=True))
 
     @cached_property
     def labels(self) -> Labels:
@@ -126,8 +164,8 @@ class Damaged:
     why: str
 
 
-def read_run(path: Path) -> Run | Damaged:
-    """One run's folder."""
+def read_run(path: Path, settings: dict[bytes, Setting] | None = None) -> Run | Damaged:
+    """One run's folder. `settings` are those already known, for runs that share theirs."""
     try:
         record = json.loads((path / "run.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -136,10 +174,17 @@ def read_run(path: Path) -> Run | Damaged:
         return Damaged(path, f"run.json cannot be read: {error.strerror}")
     except (ValueError, RecursionError):
         return Damaged(path, "run.json is not valid JSON")
+    from nnexp.store.record import wrong_with
+
     why = wrong_with(record)
     if why is None and record["status"] == "finished":
         why = _unlogged(path / "metrics.csv", record.get("epoch"))
-    return Run(path, record) if why is None else Damaged(path, why)
+    if why is not None:
+        return Damaged(path, why)
+    try:
+        return Run(path, record, Brief.of(record, settings))
+    except RecursionError:
+        return Damaged(path, "run.json: 'config' is nested too deeply")
 
 
 def _unlogged(metrics: Path, epoch: int | None) -> str | None:
@@ -169,8 +214,17 @@ class SweepRecord:
         return self.path.name
 
 
+def _may_be_run(entry: os.DirEntry[str]) -> bool:
+    if entry.name == SWEEPS or entry.name.startswith("."):
+        return False
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and Path(entry.path).is_dir())
+
+
 class Shelf:
-    """Everything below one runs/ folder, read once: runs (the oldest first), sweeps, and the damaged folders."""
+    """Everything below one runs/ folder, read once: runs (the oldest first), sweeps, and the damaged folders.
+
+    What has not changed since an earlier reading is taken from the index.
+    """
 
     def __init__(self, root: Path):
         self.root = root
@@ -179,18 +233,38 @@ class Shelf:
         self.sweeps: list[SweepRecord] = []
         if not root.is_dir():
             return
-        for path in sorted(root.iterdir()):
-            if not path.is_dir() or path.name == SWEEPS or path.name.startswith("."):
-                continue
-            found = read_run(path)
-            if isinstance(found, Run):
-                self.runs.append(found)
-            else:
-                self.damaged.append(found)
-        self.runs.sort(key=lambda run: (run.record["created"], run.path.name))
+        self._read_runs()
+        self.runs.sort(key=lambda run: (run.brief.created, run.place))
         for path in sorted(root.glob(f"{SWEEPS}/*/plan.json")):
             self._read_sweep(path)
         self.sweeps.sort(key=lambda sweep: sweep.started)
+
+    def _read_runs(self) -> None:
+        with os.scandir(self.root) as entries:
+            names = sorted(entry.name for entry in entries if _may_be_run(entry))
+        index = Index(self.root)
+        known = index.read()
+        begun = time.time_ns()
+        new: dict[str, Entry] = {}
+        before = str(self.root / "-")[:-1]
+        for name in names:
+            place = before + name
+            stamp = stamp_of(place)
+            entry = known.pop(name, None)
+            if entry is not None and entry[0] == stamp:
+                self.runs.append(Run.known(place, entry[1]))
+                continue
+            found = read_run(Path(place), index.settings)
+            if isinstance(found, Damaged):
+                self.damaged.append(found)
+            elif found.brief.status == "running":
+                self.runs.append(found)
+            else:
+                self.runs.append(Run.known(place, found.brief))
+                if stamp is not None and rested(stamp, begun):
+                    new[name] = (stamp, found.brief)
+        if len(new) + len(known) >= WORTHWHILE:
+            index.write(new, gone=known)
 
     def _read_sweep(self, path: Path) -> None:
         try:
@@ -204,31 +278,31 @@ class Shelf:
         """The sweep's runs as far as they exist, one for each plan entry: the latest finished one, else the latest."""
         best: dict[str, Run] = {}
         for run in self.runs:
-            key = run.record["fingerprint"]
+            key = run.brief.fingerprint
             if key in sweep.cases and (key not in best or run.status in ENDED or best[key].status not in ENDED):
                 best[key] = run
-        return [Run(run.path, {**run.record, "case": sweep.cases[key]}) for key, run in best.items()]
+        return [run.with_case(sweep.cases[key]) for key, run in best.items()]
 
     def ended(self) -> dict[str, Run]:
         """Runs that finished or diverged, by fingerprint: training them again would give the same."""
-        return {run.record["fingerprint"]: run for run in self.runs if run.status in ENDED}
+        return {run.brief.fingerprint: run for run in self.runs if run.status in ENDED}
 
     def resumable(self) -> dict[str, Run]:
         """Runs that ended too early, by fingerprint."""
-        return {run.record["fingerprint"]: run for run in self.runs if run.status in ("interrupted", "lost")}
+        return {run.brief.fingerprint: run for run in self.runs if run.status in ("interrupted", "lost")}
 
     def latest(self) -> list[Run]:
         """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
         sweeps = [(sweep, self.runs_of(sweep)) for sweep in self.sweeps[-1:]]
         if sweeps and sweeps[0][1]:
             sweep, members = sweeps[0]
-            if self.runs[-1].record["created"] <= max(sweep.started, max(run.record["created"] for run in members)):
+            if self.runs[-1].brief.created <= max(sweep.started, max(run.brief.created for run in members)):
                 return members
         return self.runs[-10:]
 
     def select(self, words: Sequence[str]) -> list[Run]:
         """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2` or `@tag`. Raises InputError."""
-        chosen: dict[Path, Run] = {}
+        chosen: dict[str, Run] = {}
         for word in words:
             found = self._find(word)
             if not found and re.match(r"@last(~|$)", word) and self.runs:
@@ -246,7 +320,7 @@ class Shelf:
                 count = len(self.runs)
                 where = f"{count} run{'s' if count != 1 else ''} in {self.root}"
                 raise InputError(f"no run or sweep '{word}' ({where}){did_you_mean(word, known)}")
-            chosen |= {run.path: run for run in found}
+            chosen |= {run.place: run for run in found}
         return list(chosen.values())
 
     def _find(self, word: str) -> list[Run]:
@@ -260,7 +334,7 @@ class Shelf:
         for sweep in self.sweeps:
             if sweep.name == word:
                 return self.runs_of(sweep)
-        for match in (lambda run: run.id == word, lambda run: run.path.name == word, lambda run: run.name == word):
+        for match in (lambda run: run.id == word, lambda run: run.folder == word, lambda run: run.name == word):
             found = [run for run in self.runs if match(run)]
             if found:
                 return found
@@ -268,7 +342,7 @@ class Shelf:
         inside = self._inside(path) if path.is_dir() else []
         if inside:
             return inside
-        found = [run for run in self.runs if run.id.startswith(word) or run.path.name.startswith(word)]
+        found = [run for run in self.runs if run.id.startswith(word) or run.folder.startswith(word)]
         if found:
             return found
         starts = [sweep for sweep in self.sweeps if sweep.name.startswith(word)]

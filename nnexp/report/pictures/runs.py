@@ -81,8 +81,8 @@ def labels(runs: Sequence[Run]) -> list[str]:
     keys = essential(data, config_columns(data, metric_columns(runs)))
     heads = {key: "" if key.endswith(".name") else f"{head} " for key, head in headings(keys).items()}
     cells = [
-        ", ".join(f"{heads[key]}{number(value)}" for key, value in row.items() if number(value) != "-")
-        for row in data[keys].to_dict("records")
+        ", ".join(f"{heads[key]}{number(data[key][i])}" for key in keys if number(data[key][i]) != "-")
+        for i in range(len(runs))
     ]
     unique = len(set(cells)) == len(cells) and all(cells)
     return [fill(cell if unique else f"{run.name} {run.id}", 26) for cell, run in zip(cells, runs, strict=True)]
