@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -125,13 +126,13 @@ def _rows(chosen: list[Run], sort: str) -> list[dict[str, Any]]:
     """A row a run, in order. Raises InputError for a folder that cannot be read."""
     from datetime import UTC, datetime
 
-    from nnexp.report.choose import began
+    from nnexp.report.choose import UNKNOWN, began
     from nnexp.store.bin import size_of
 
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = []
     for run in reversed(chosen):
-        labels = labels_of(run)
+        labels, begin = labels_of(run), began(run)
         rows.append(
             {
                 "id": run.id,
@@ -140,7 +141,7 @@ def _rows(chosen: list[Run], sort: str) -> list[dict[str, Any]]:
                 "seed": run.brief.seed,
                 "status": run.status,
                 "created": run.brief.created,
-                "age": (now - began(run)).total_seconds(),
+                "age": inf if begin == UNKNOWN else (now - begin).total_seconds(),
                 "size": size_of([run.path]),
                 "tags": labels.tags,
                 "note": labels.note,

@@ -22,6 +22,9 @@ UNITS = {
 }
 SHORT = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "hour", "d": "day", "w": "week"}
 
+UNKNOWN = datetime.min.replace(tzinfo=UTC)
+"""Before every other time."""
+
 _TAG = re.compile(r"^\s*tags?\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*$")
 _AGO = re.compile(r"^\s*(\d+(?:\.\d+)?|an?)\s*([A-Za-z]+?)s?(?:\s+ago)?\s*$")
 
@@ -97,11 +100,11 @@ def begun_since(runs: Sequence[Run], text: str) -> list[Run]:
 
 
 def began(run: Run) -> datetime:
-    """When a run began; the earliest time there is where its record does not tell."""
+    """When a run began; UNKNOWN where its record does not tell."""
     try:
         found = datetime.fromisoformat(run.brief.created)
     except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
+        return UNKNOWN
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 

@@ -76,9 +76,11 @@ def duration(seconds: float | None) -> str:
 def age(seconds: float) -> str:
     """How long ago, in its largest unit.
 
-    >>> [age(s) for s in (7, 200, 8000, 200_000, 9_000_000)]
-    ['7 s', '3 min', '2 h', '2 d', '3 months']
+    >>> [age(s) for s in (7, 200, 8000, 200_000, 9_000_000, float("inf"))]
+    ['7 s', '3 min', '2 h', '2 d', '3 months', '-']
     """
+    if not math.isfinite(seconds):
+        return "-"
     for unit, length in (("years", 365), ("months", 30)):
         if seconds >= 2 * 86400 * length:
             return f"{seconds / 86400 / length:.0f} {unit}"

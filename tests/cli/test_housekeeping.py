@@ -125,6 +125,12 @@ def test_80_columns(runs: Path) -> None:
     assert "a-tag-of-more-than-twenty-letters keep" in piped
 
 
+def test_a_run_of_no_known_age(runs: Path) -> None:
+    alter(Shelf(runs).runs[0].path, created="when it was")
+    line = use(runs, "runs").out.splitlines()[4].split()
+    assert (line[0], line[5:7]) == ("a00000", ["-", "1"])
+
+
 def test_nothing_to_list(tmp_path: Path, runs: Path) -> None:
     result = use(runs, "runs", "--status", "failed")
     assert (result.code, result.out, result.err) == (0, "", "none of the 4 runs in runs\n")
