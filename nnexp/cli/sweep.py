@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -51,6 +52,9 @@ def sweep(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Run only this fixed part, as 2/5: one machine's share.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -76,16 +80,19 @@ def sweep(
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.plan import make_plan
     from nnexp.sweep.pool import Orders
+    from nnexp.sweep.shard import Shard
 
+    part = None if shard is None else Shard.parse(shard)
     described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds)
     root = runs_root(runs)
     if dry_run:
-        plan = make_plan(described, _shelf(root))
+        plan = replace(make_plan(described, _shelf(root)), shard=part)
         if metric is not None:
             named_metric(metric, plan.metrics)
         _show_plan(plan, how)
         return
-    with _planned(described, root, metric) as (plan, data):
+    with _planned(described, root, metric) as (planned, data):
+        plan = replace(planned, shard=part)
         plan.write()
         orders = Orders(root, workers, described.limits, fail_fast, data)
         interrupted, failed = _run(plan, orders, quiet)
@@ -156,11 +163,11 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
 
     missing = plan.missing
     if not quiet:
-        there = sum(job.done is not None for job in plan.jobs)
+        there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
         processes = min(orders.workers, len(missing))
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
-        say(f"{len(plan.jobs)} runs{already}, {work}; {plan.folder}")
+        say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
     if not missing:
         return None, False
     if not quiet and (why := uncached()):
@@ -264,28 +271,34 @@ def _show_plan(plan: Plan, how: str) -> None:
     columns += [Column(key, heads[key]) for key in keys]
     columns += [Column("seed", "seed", right=True), Column("state", "state")]
     rows = []
+    own = {job.fingerprint for job in plan.own}
     for number, job in enumerate(plan.jobs, 1):
+        if job.fingerprint not in own:
+            continue
         done, begun = job.done, job.begun
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     missing = len(plan.missing)
-    note = f"{len(plan.jobs)} runs, {missing} to run; nothing was run"
+    note = f"{len(plan.jobs)} runs{plan.share}, {missing} to run; nothing was run"
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 
 def _end(plan: Plan, members: list[Run], interrupted: int | None, stopped: bool, quiet: bool) -> None:
     """The closing lines and the exit code."""
-    counts = Counter(run.status for run in members)
+    own = {job.fingerprint for job in plan.own}
+    counts = Counter(run.status for run in members if run.brief.fingerprint in own)
     if not quiet:
         say(f"show it again: nnexp compare {plan.folder.name}")
-    left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
+    left = len(own) - counts["finished"] - counts["diverged"]
     still = f"{left} run{'s are' if left != 1 else ' is'} left; the same command goes on"
     if interrupted is not None:
         say(f"interrupted; {still}")
         raise typer.Exit(interrupted)
     if stopped and left:
         say(f"stopped at the first run that failed; {still}")
-    unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
+    if plan.shard is not None and not quiet:
+        say(f"carry it to the other shards: nnexp runs export {plan.folder.name} shard-{plan.shard.number}.tar.gz")
+    unfinished = len(own) - counts["finished"]
     if unfinished:
         raise typer.Exit(3)

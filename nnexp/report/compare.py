@@ -9,6 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
+from nnexp.report.choose import by_tag
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import decimals_for, duration, number, score
 from nnexp.report.statistics import Summary, summarize
@@ -31,12 +32,14 @@ def compare(
     configuration keys that vary; where each has one seed, or with `aggregate` False, every run has a row. Raises
     InputError for keys, metrics and conditions that no run knows, and for an empty selection.
     """
+    given = conditions
+    runs, conditions = by_tag(runs, conditions)
     data = frames.frame(runs)
     if conditions and len(data):
         data = frames.where(data, conditions)
     chosen = [runs[i] for i in data.index]
     if not chosen:
-        raise InputError("no runs are left to compare" + (f" where {' and '.join(conditions)}" if conditions else ""))
+        raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))
     metrics = frames.metric_columns(chosen)
     metric = named_metric(metric, metrics) if metric and metrics else frames.default_metric(chosen, metrics)
     config = frames.config_columns(data, metrics)

@@ -17,6 +17,7 @@ from nnexp.errors import InputError, Misfit
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
+from nnexp.sweep.shard import Shard
 from nnexp.sweep.stock import Stock
 
 
@@ -40,11 +41,23 @@ class Plan:
     folder: Path
     metrics: list[str]
     """What the runs will be scored by, on every split that they have."""
+    shard: Shard | None = None
+    """The part of the jobs that is run here; None: all of them."""
+
+    @property
+    def own(self) -> list[Job]:
+        """The jobs that are run here."""
+        return self.jobs if self.shard is None else self.shard.of(self.jobs)
+
+    @property
+    def share(self) -> str:
+        """What part of the whole is run here, for behind the number of all runs; nothing where it is all."""
+        return "" if self.shard is None else f", {len(self.own)} in shard {self.shard}"
 
     @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
-        return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+        return list({job.fingerprint: job for job in self.own if job.done is None}.values())
 
     def write(self) -> None:
         """The sweep's folder: its description, and the plan that says which runs belong to it."""
