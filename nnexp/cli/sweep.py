@@ -28,6 +28,7 @@ from nnexp.cli.console import (
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
+    from nnexp.report.tuning import Findings
     from nnexp.store.runs import Run
     from nnexp.sweep.plan import Plan
     from nnexp.sweep.pool import Result
@@ -45,6 +46,11 @@ def sweep(
     ] = None,
     settings: SetOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 for each combination.")] = None,
+    search: Annotated[str | None, typer.Option(help="Try points of ranges: random, sobol, halving or tpe.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Points that a search tries.")] = None,
+    tune: Annotated[
+        int | None, typer.Option(min=1, metavar="BUDGET", help="Tune the ranges in every level first, so many trials.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
     metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
@@ -57,29 +63,39 @@ def sweep(
     Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
     same command goes on.
     """
-    from nnexp.report.compare import named_metric
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
     not_override(config, "sweep")
     _check_metric(metric)
     from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
-    from nnexp.sweep.plan import make_plan
     from nnexp.sweep.pool import default_jobs
 
-    described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds)
+    options = {"search": search, "trials": trials, "tune": tune, "metric": metric}
+    described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds, options)
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
-    plan = make_plan(described, shelf)
-    if metric is not None:
-        named_metric(metric, plan.metrics)
+    course = Course(described, shelf)
+    plan = course.first
+    metric = None if described.metric is None else course.metric
     workers = jobs or default_jobs()
     if dry_run:
-        _show_plan(plan, how)
+        _show_plan(plan, course.later, how)
         return
-    plan.write()
-    interrupted = _run(plan, shelf.root, workers, quiet)
+    interrupted: int | None = None
+    for stage in course.stages(lambda: Shelf(shelf.root)):
+        plan = stage.plan
+        plan.write()
+        if stage.title and not quiet:
+            say(stage.title)
+        interrupted = _run(plan, shelf.root, workers, quiet)
+        if interrupted is not None:
+            break
+    if interrupted is None and course.findings is not None:
+        course.write_findings(plan)
+        _tell_findings(course.findings, described.tune is not None, how, quiet)
     shelf = Shelf(shelf.root)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
@@ -199,14 +215,33 @@ class Display:
         return Group(*rows)
 
 
-def _show_plan(plan: Plan, how: str) -> None:
+def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> None:
+    """What a search found: a table for people where it tuned, the best in a line where it did not, and warnings."""
+    from nnexp.report.tables import render
+    from nnexp.report.tuning import best_line, table, warnings
+
+    if quiet:
+        return
+    if tuned and how in ("table", "markdown"):
+        render(table(findings), how, out())
+        out().print()
+    elif not tuned:
+        for found in findings.levels:
+            if found.best is not None:
+                say(best_line(findings, found))
+    for warning in warnings(findings):
+        say(f"warning: {warning}")
+
+
+def _show_plan(plan: Plan, later: list[dict[str, Any]], how: str) -> None:
     """The table of runs that `--dry-run` prints."""
     from nnexp.report.tables import Column, Grid, headings, render
 
-    keys = list(dict.fromkeys(key for job in plan.jobs for key in job.trial.changes))
+    keys = list(dict.fromkeys(key for row in [*(job.trial.changes for job in plan.jobs), *later] for key in row))
+    keys = [key for key in keys if key not in ("case", "seed")]
     heads = headings(keys)
     columns = [Column("number", "run", right=True)]
-    if any(job.trial.case for job in plan.jobs):
+    if any(job.trial.case for job in plan.jobs) or any(row["case"] for row in later):
         columns.append(Column("case", "case"))
     columns += [Column(key, heads[key]) for key in keys]
     columns += [Column("seed", "seed", right=True), Column("state", "state")]
@@ -216,8 +251,9 @@ def _show_plan(plan: Plan, how: str) -> None:
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
-    missing = len(plan.missing)
-    note = f"{len(plan.jobs)} runs, {missing} to run; nothing was run"
+    rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]
+    missing = len(plan.missing) + len(later)
+    note = f"{len(rows)} runs, {missing} to run; nothing was run"
     render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
 
 
@@ -230,6 +266,6 @@ def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -
         left = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["diverged"]
         say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
         raise typer.Exit(interrupted)
-    unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"]
+    unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["pruned"]
     if unfinished:
         raise typer.Exit(3)

@@ -200,8 +200,8 @@ class Shelf:
         return {run.record["fingerprint"]: run for run in self.runs if run.status in ENDED}
 
     def resumable(self) -> dict[str, Run]:
-        """Runs that ended too early, by fingerprint."""
-        return {run.record["fingerprint"]: run for run in self.runs if run.status in ("interrupted", "lost")}
+        """Runs that ended too early, by fingerprint; those that a search has pruned among them."""
+        return {run.record["fingerprint"]: run for run in self.runs if run.status in ("interrupted", "lost", "pruned")}
 
     def latest(self) -> list[Run]:
         """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from nnexp.engine.data import Data
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Unfit
 from nnexp.errors import InputError, Misfit
+from nnexp.report.compare import named_metric
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
@@ -35,6 +36,8 @@ class Job:
     fingerprint: str
     done: Run | None
     begun: Run | None
+    pause: int | None = None
+    """The epoch to stop after, with a checkpoint; null: none."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,20 @@ class Plan:
     sweep: Sweep
     jobs: list[Job]
     folder: Path
-    metrics: list[str]
-    """What the runs will be scored by, on every split that they have."""
+    metrics: dict[str, bool]
+    """What the runs will be scored by, on every split that they have, and whether it is to be large."""
 
     @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
         return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+
+    def judged_by(self, word: str | None) -> str:
+        """The metric that a word means, or the one that `nnexp compare` chooses. Raises InputError."""
+        if word is not None:
+            return named_metric(word, list(self.metrics))
+        large = (name for split in ("validation", "train") for name in self.metrics if name.startswith(split))
+        return next((name for name in large if self.metrics[name]), next(iter(self.metrics)))
 
     def write(self) -> None:
         """The sweep's folder: its description, and the plan that says which runs belong to it."""
@@ -71,14 +81,18 @@ class Plan:
         write_whole(self.folder / "plan.json", lambda file: file.write(text.encode()))
 
 
-def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
-    """Validate every trial against its data. Raises InputError with all misfits, before anything is run."""
+def make_plan(sweep: Sweep, shelf: Shelf, trials: Sequence[Trial] | None = None, suffix: str = "") -> Plan:
+    """Validate every trial against its data: those of the sweep, or others of it, in a folder of their own.
+
+    Raises InputError with all misfits, before anything is run.
+    """
     ended, begun = shelf.ended(), shelf.resumable()
     load = _keeping(KEPT)
     jobs: list[Job] = []
     errors: list[InputError] = []
-    metrics: dict[str, None] = {}
-    for trial in sweep.trials:
+    metrics: dict[str, bool] = {}
+    chosen = sweep.trials if trials is None else trials
+    for trial in chosen:
         config = trial.loaded.config
         try:
             experiment = kind_of(config)(config, load(config))
@@ -93,11 +107,14 @@ def make_plan(sweep: Sweep, shelf: Shelf) -> Plan:
         jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
         splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
         names = ["loss", *(metric.name for metric in experiment.metrics)]
-        metrics |= dict.fromkeys(f"{split}_{name}" for split in splits for name in names)
+        scores = [f"{split}_{name}" for split in splits for name in names]
+        metrics |= {score: experiment.higher_is_better(score) for score in scores if score not in metrics}
     if errors:
-        raise together(errors, sweep.trials[0].loaded.name)
-    digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
-    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}", list(metrics))
+        raise together(errors, chosen[0].loaded.name)
+    # the runs of a search that goes by results are not known yet: such a sweep is known by its description
+    known: Any = [job.fingerprint for job in jobs] if sweep.trials else sweep.spec
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:6]
+    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}{suffix}-{digest}", metrics)
 
 
 def _keeping(count: int) -> Callable[[ExperimentConfig], Data]:

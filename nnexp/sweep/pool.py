@@ -15,6 +15,7 @@ from typing import Any
 
 from nnexp.config.load import THREAD_VARIABLES, load_data
 from nnexp.engine.surface import kind_of
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.runner import begin, reopen, train
 from nnexp.store.runs import Run, read_run
@@ -148,6 +149,7 @@ def _task(job: Job) -> dict[str, Any]:
         "label": job.trial.label,
         "case": job.trial.case,
         "resume": None if job.begun is None else str(job.begun.path),
+        "pause": job.pause,
     }
 
 
@@ -166,7 +168,10 @@ def _work(task: dict[str, Any], root: Path, stop_asked: Callable[[], bool] | Non
             loaded = load_data(task["config"], "the sweep's configuration")
             experiment = kind_of(loaded.config)(loaded.config)
             folder = begin(experiment, root, task["label"], {"case": task["case"]})
-        record = train(experiment, folder, stop_asked=stop_asked)
+        pause = Pause(task["pause"])
+        record = train(experiment, folder, pause, lambda: pause.due or stop_asked())
+        if pause.due and record["status"] == "interrupted":
+            record["status"] = "paused"
     except InputError as error:
         return {"status": "failed", "reason": str(error)}
     except Exception as error:  # a run that fails must not stop the sweep; its record tells the same
@@ -174,6 +179,17 @@ def _work(task: dict[str, Any], root: Path, stop_asked: Callable[[], bool] | Non
             raise
         return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
     return {key: record.get(key) for key in ("id", "status", "reason", "final")}
+
+
+class Pause:
+    """Watches a run until it has logged an epoch after which a search looks at it; with null, for ever."""
+
+    def __init__(self, epoch: int | None):
+        self.epoch, self.due = epoch, False
+
+    def __call__(self, trainer: Trainer, event: Row | Tick) -> None:
+        if self.epoch is not None and isinstance(event, Row):
+            self.due = (event.values["epoch"] or 0) >= self.epoch
 
 
 def _result(job: Job, record: dict[str, Any]) -> Result:
