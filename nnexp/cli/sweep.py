@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -29,9 +31,14 @@ from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from nnexp.report.tuning import Findings
-    from nnexp.store.runs import Run
+    from nnexp.store.runs import Run, Shelf
+    from nnexp.sweep.course import Course
+    from nnexp.sweep.expand import Trial
     from nnexp.sweep.plan import Plan
     from nnexp.sweep.pool import Result
+
+ASKED = 10_000
+"""Runs beyond which a sweep is asked about."""
 
 
 def sweep(
@@ -54,6 +61,7 @@ def sweep(
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
     metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a very large sweep.")] = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
     runs: RunsOption = None,
@@ -74,15 +82,21 @@ def sweep(
     from nnexp.sweep.pool import default_jobs
 
     options = {"search": search, "trials": trials, "tune": tune, "metric": metric}
-    described = read_sweep(config, [*(overrides or []), *(settings or [])], seeds, options)
+    workers = jobs or default_jobs()
+    described = read_sweep(
+        config,
+        [*(overrides or []), *(settings or [])],
+        seeds,
+        options,
+        lambda count, first: _confirm(count, first, workers, yes),
+    )
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
     course = Course(described, shelf)
     plan = course.first
     metric = None if described.metric is None else course.metric
-    workers = jobs or default_jobs()
     if dry_run:
-        _show_plan(plan, course.later, how)
+        _show_plan(course, shelf, workers, how)
         return
     interrupted: int | None = None
     for stage in course.stages(lambda: Shelf(shelf.root)):
@@ -233,10 +247,60 @@ def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> No
         say(f"warning: {warning}")
 
 
-def _show_plan(plan: Plan, later: list[dict[str, Any]], how: str) -> None:
+def _confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> None:
+    """Ask whether a very large sweep is meant. Raises InputError where nobody can answer, Exit for a no."""
+    if count <= ASKED or yes:
+        return
+    from nnexp.engine.trainer import Unfit
+    from nnexp.report.numbers import duration
+    from nnexp.sweep.estimate import elapsed, measure
+
+    trial = first()
+    try:
+        seconds = elapsed(measure(trial.loaded.config).seconds * count, count, workers)
+    except Unfit as unfit:
+        raise trial.loaded.refuse(unfit.misfits) from None
+    processes = f"{workers} process{'es' if workers > 1 else ''}"
+    text = f"{count:,} runs, about {duration(seconds)} on {processes}, by the first of them"
+    if not sys.stdin.isatty():
+        raise InputError(f"{text}; to go on all the same: --yes")
+    if not typer.confirm(f"{text}; go on?", err=True):
+        raise typer.Exit(2)
+
+
+def _facts(course: Course, shelf: Shelf, workers: int) -> dict[str, Any]:
+    """What `--dry-run` says of the whole, as plain data, and as sentences under `notes`."""
+    from nnexp.report.numbers import duration, size
+    from nnexp.sweep.estimate import elapsed, spread, tells, total
+
+    plan, later = course.first, course.later
+    count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
+    notes = [f"{count} runs, {missing} to run; nothing was run"]
+    facts: dict[str, Any] = {"runs": count, "missing": missing}
+    if missing:
+        cost = total(plan.missing, plan.missing or course.sample, len(later))
+        seconds = elapsed(cost.seconds, missing, workers)
+        processes = min(workers, missing)
+        facts |= {"seconds": seconds, "processes": processes, "bytes": int(cost.bytes)}
+        early = any(one.config["stop"]["patience"] or one.config["stop"]["target"] for one in course.sample)
+        notes.append(
+            f"{'at most ' if early else ''}about {duration(seconds)} on {processes} "
+            f"process{'es' if processes > 1 else ''} (from a few steps of each shape), {size(cost.bytes)} on the disk"
+        )
+    if course.sweep.search is None:
+        dataset = course.sample[0].config["dataset"]
+        found = spread(shelf.runs, dataset, course.metric)
+        sentence, least = tells(len(course.sweep.seeds), found, course.metric, dataset["name"])
+        notes.append(sentence)
+        facts["detectable"] = least
+    return facts | {"notes": notes}
+
+
+def _show_plan(course: Course, shelf: Shelf, workers: int, how: str) -> None:
     """The table of runs that `--dry-run` prints."""
     from nnexp.report.tables import Column, Grid, headings, render
 
+    plan, later = course.first, course.later
     keys = list(dict.fromkeys(key for row in [*(job.trial.changes for job in plan.jobs), *later] for key in row))
     keys = [key for key in keys if key not in ("case", "seed")]
     heads = headings(keys)
@@ -252,9 +316,9 @@ def _show_plan(plan: Plan, later: list[dict[str, Any]], how: str) -> None:
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]
-    missing = len(plan.missing) + len(later)
-    note = f"{len(rows)} runs, {missing} to run; nothing was run"
-    render(Grid(columns, rows, notes=[note] if how in ("table", "markdown") else []), how, out(), every_column=True)
+    facts = _facts(course, shelf, workers) if how != "csv" else {"notes": []}
+    notes = facts.pop("notes")
+    render(Grid(columns, rows, notes=notes, meta={"kind": "plan", **facts}), how, out(), every_column=True)
 
 
 def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:

@@ -42,6 +42,8 @@ class Course:
         self.findings: Findings | None = None
         trials = sweep.trials or _probes(sweep)
         self.first = make_plan(sweep, shelf, trials, "-tuning" if sweep.tune is not None else "")
+        self.sample = self.first.jobs
+        """Some runs, one of each level at least: what can be told without training is told from these."""
         self.metric = self.first.judged_by(sweep.metric)
         higher = self.first.metrics[self.metric]
         self.higher = higher if sweep.direction is None else sweep.direction == "maximize"
@@ -177,11 +179,10 @@ class Course:
         for number, judge in judges.items():
             here = {point: scores.get((level, point)) for level, point in left if level == number}
             going |= {(number, point) for point in judge.survivors(rung, here)}
-            total = len(here)
             for point, value in here.items():
                 if (number, point) not in going:
                     shown = "no score" if value is None else f"{self.metric} {value:.4g}"
-                    reason = f"pruned after epoch {rung}: {shown}, not among the best of {total} trials"
+                    reason = f"pruned after epoch {rung}: {shown}, not among the best {judge.share} of the trials"
                     for job in points[number, point]:
                         _record_as_pruned(job, shelf, reason)
         return going

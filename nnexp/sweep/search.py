@@ -224,13 +224,15 @@ class Halving(Independent):
         pruner = optuna.pruners.SuccessiveHalvingPruner(min_resource=self.first, reduction_factor=self.factor)
         direction = "maximize" if higher else "minimize"
         sampler = optuna.samplers.RandomSampler(seed=self.seed)
-        return Judge(optuna.create_study(direction=direction, sampler=sampler, pruner=pruner), trials)
+        return Judge(optuna.create_study(direction=direction, sampler=sampler, pruner=pruner), trials, self.factor)
 
 
 class Judge:
     """Says at each rung which trials go on."""
 
-    def __init__(self, study: optuna.Study, trials: int):
+    def __init__(self, study: optuna.Study, trials: int, factor: int):
+        self.share = f"1/{factor}"
+        """How many go on, in words."""
         self.trials = [study.ask() for _ in range(trials)]
 
     def survivors(self, epoch: int, scores: Mapping[int, float | None]) -> list[int]:
