@@ -117,7 +117,7 @@ def sweep(
         from nnexp.cli.compare import show_comparison
 
         show_comparison(members, [], metric, None, None, None, False, "auto", how)
-    _end(plan, members, interrupted, quiet)
+    _end(plan, members, interrupted, quiet, course.failed(shelf))
 
 
 def _check_metric(word: str | None) -> None:
@@ -321,7 +321,7 @@ def _show_plan(course: Course, shelf: Shelf, workers: int, how: str) -> None:
     render(Grid(columns, rows, notes=notes, meta={"kind": "plan", **facts}), how, out(), every_column=True)
 
 
-def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -> None:
+def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool, failed: int) -> None:
     """The closing lines and the exit code."""
     counts = Counter(run.status for run in members)
     if not quiet:
@@ -331,5 +331,5 @@ def _end(plan: Plan, members: list[Run], interrupted: int | None, quiet: bool) -
         say(f"interrupted; {left} run{'s are' if left != 1 else ' is'} left; the same command goes on")
         raise typer.Exit(interrupted)
     unfinished = len({job.fingerprint for job in plan.jobs}) - counts["finished"] - counts["pruned"]
-    if unfinished:
+    if unfinished or failed:
         raise typer.Exit(3)

@@ -40,6 +40,8 @@ class Course:
         self.sweep = sweep
         self.searched = sweep.search or sweep.tune
         self.findings: Findings | None = None
+        self.tried: list[Job] = []
+        """The runs of a search or a tuning that is over."""
         trials = sweep.trials or _probes(sweep)
         self.first = make_plan(sweep, shelf, trials, "-tuning" if sweep.tune is not None else "")
         self.sample = self.first.jobs
@@ -204,6 +206,7 @@ class Course:
         points: dict[tuple[int, int], list[Job]] | None = None,
     ) -> None:
         levels = []
+        self.tried = [job for group in (points or scored).values() for job in group]
         for level in self.sweep.levels:
             own = {key: group for key, group in (points or scored).items() if key[0] == level.number}
             drawn = [_drawn(level, search, group[0].trial) for group in own.values()]
@@ -231,6 +234,12 @@ class Course:
         if not trials:
             raise InputError("tuning: no trial of any level has a score; nothing is left to compare")
         return make_plan(self.sweep, shelf, trials)
+
+    def failed(self, shelf: Shelf) -> int:
+        """How many runs of the tuning have failed: they are missed, and would be run again."""
+        tuning = {job.fingerprint for job in self.tried} if self.sweep.tune is not None else set()
+        last = {run.record["fingerprint"]: run.status for run in shelf.runs}
+        return sum(last.get(one) == "failed" for one in tuning)
 
     def write_findings(self, plan: Plan) -> None:
         """trials.json in the sweep's folder: every trial, what was chosen, and the curve."""

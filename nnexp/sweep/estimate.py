@@ -92,7 +92,7 @@ def shape(config: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def total(jobs: Sequence[Job], of: Sequence[Job], more: int = 0) -> Cost:
-    """The cost of all jobs, and of `more` runs like the mean of those in `of`; one of each shape in `of` is measured."""
+    """The cost of all jobs, and of `more` runs like the mean of `of`; one of each shape there is measured."""
     costs: dict[tuple[Any, ...], Cost] = {}
     begin = perf_counter()
     for job in of:

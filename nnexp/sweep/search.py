@@ -67,7 +67,7 @@ class Sampling(Strategy):
         return _Known(self.points(space, lookup, trials))
 
     def points(self, space: Space, lookup: Lookup, trials: int) -> list[dict[str, Any]]:
-        """The first `trials` distinct points. Raises ValueError where the space has fewer."""
+        """The first `trials` distinct points; one where no range holds. Raises ValueError where the space has fewer."""
         found: dict[str, dict[str, Any]] = {}
         places = self.places(len(space))
         for _ in range(ATTEMPTS * trials + 1000):
@@ -76,6 +76,8 @@ class Sampling(Strategy):
             found.setdefault(repr(point), point)
             if len(found) == trials:
                 return list(found.values())
+        if list(found.values()) == [{}]:  # no range holds here: there is one thing to try
+            return [{}]
         raise ValueError(f"{trials} trials of a space that has {len(found)} points; ask for {len(found)}, or use grid")
 
 
