@@ -349,7 +349,21 @@ def _axes_in_file(draft: Draft, given: dict[str, Any], taken: set[str]) -> tuple
             errors.append(refusal(place, ".".join(map(str, path)), str(error)))
     if errors:
         raise together(errors, place.source)
+    for path in _ranges_inside(draft.data, ()):
+        key = ".".join(map(str, path))
+        place = draft.place(path) or Place("the sweep")
+        raise refusal(place, key, f"a range has no place inside a component; write space: {{{key}: ...}}")
     return found["space"], found["tune"]
+
+
+def _ranges_inside(data: Any, path: KeyPath) -> Iterator[KeyPath]:
+    """Where ranges stand inside an experiment's own keys."""
+    for key, value in data.items() if isinstance(data, dict) else ():
+        words = value.keys() - {"name"} if isinstance(value, dict) else set()  # a default name may have been added
+        if words and KINDS.keys() | {"when"} >= words:
+            yield (*path, key)
+        else:
+            yield from _ranges_inside(value, (*path, key))
 
 
 def _from_options(draft: Draft, given: dict[str, Any], options: Mapping[str, Any]) -> None:
