@@ -289,7 +289,7 @@ def _facts(course: Course, shelf: Shelf, workers: int) -> dict[str, Any]:
         )
     if course.sweep.search is None:
         dataset = course.sample[0].config["dataset"]
-        found = spread(shelf.runs, dataset, course.metric)
+        found = spread(shelf.runs, dataset, course.metric, course.higher)
         sentence, least = tells(len(course.sweep.seeds), found, course.metric, dataset["name"])
         notes.append(sentence)
         facts["detectable"] = least

@@ -113,10 +113,13 @@ def elapsed(seconds: float, runs: int, workers: int) -> float:
     return seconds / used + (WORKER if used > 1 else 0.0)
 
 
-def spread(runs: Iterable[Run], dataset: Any, metric: str) -> Spread | None:
+def spread(runs: Iterable[Run], dataset: Any, metric: str, higher: bool) -> Spread | None:
     """The pooled standard deviation over seeds of finished runs of a data set; None where no setting has two seeds.
 
-    s^2 = sum_g (n_g - 1) s_g^2 / sum_g (n_g - 1)
+        s^2 = sum_g (n_g - 1) s_g^2 / sum_g (n_g - 1)
+
+    Only the better half of the settings g counts: far from the best, where learning rates are too small or too large,
+    runs differ by much more than those that a comparison is about.
     """
     groups: dict[str, dict[int, float]] = {}
     for run in runs:
@@ -128,6 +131,8 @@ def spread(runs: Iterable[Run], dataset: Any, metric: str) -> Spread | None:
     several = [list(values.values()) for values in groups.values() if len(values) > 1]
     if not several:
         return None
+    several.sort(key=lambda values: math.fsum(values) / len(values), reverse=higher)
+    several = several[: (len(several) + 1) // 2]
     squares = math.fsum(float(np.var(values)) * len(values) for values in several)
     freedom = sum(len(values) - 1 for values in several)
     return Spread(math.sqrt(squares / freedom), sum(map(len, several)), len(several))
@@ -141,6 +146,7 @@ def tells(seeds: int, found: Spread | None, metric: str, dataset: str) -> tuple[
         unknown = f"which difference {seeds} seeds can detect is not known"
         return f"{unknown}: no runs of {dataset} that differ only in their seeds are there", None
     least = detectable_difference(seeds, found.std)
-    source = f"{found.runs} runs of {dataset} in {found.settings} setting{'s' if found.settings > 1 else ''}"
+    source = f"{found.runs} runs of {dataset}"
+    source += f" in the better {found.settings} settings" if found.settings > 1 else ""
     detected = f"{seeds} seeds detect a difference of {least:.2g} in {metric} four times in five"
     return f"{detected} (at the 5 % level; spread {found.std:.2g}, from {source})", least

@@ -12,8 +12,9 @@ import pytest
 
 from nnexp.engine.trainer import Trainer
 from nnexp.store.runs import Run, Shelf
+from nnexp.sweep.estimate import spread
 from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
-from tests.past import alter, read
+from tests.past import CONFIG, alter, past_run, read, read_all
 from tests.small import RUN, config_file
 
 LR = "optimizer.lr=log(1e-3,1)"
@@ -325,3 +326,19 @@ def test_a_grid_of_a_million_runs_is_asked_about(tmp_path: Path) -> None:
     assert "; to go on all the same: --yes" in result.err
     assert not (tmp_path / "runs").exists()
     assert sweep(path, "optimizer.lr=logspace(1e-4,1,1000)", "--seeds", 11, "--dry-run").code == 2
+
+
+def test_the_spread_is_that_of_good_settings(tmp_path: Path) -> None:
+    for lr, values in ((0.1, (0.90, 0.92)), (0.2, (0.93, 0.97)), (1e-6, (0.1, 0.8)), (0.3, (0.7, 0.8, 0.9))):
+        for seed, value in enumerate(values):
+            past_run(tmp_path, value, seed=seed, optimizer={"name": "sgd", "lr": lr})
+    for higher, name, expected in (
+        (True, "validation_accuracy", (0.02**2 / 2 + 0.04**2 / 2) / 2),
+        (False, "validation_loss", (0.02**2 / 2 + 0.04**2 / 2) / 2),
+        (False, "validation_accuracy", (0.7**2 / 2 + 2 * 0.1**2) / 3),
+    ):
+        found = spread(read_all(tmp_path), CONFIG["dataset"], name, higher)
+        assert found is not None
+        assert found.std == pytest.approx(expected**0.5)
+        assert found.settings == 2
+    assert spread(read_all(tmp_path), {"name": "iris"}, "validation_loss", False) is None
