@@ -16,7 +16,10 @@ from nnexp.sweep.plan import Job, Plan, make_plan
 from nnexp.sweep.search import Halving, Judge, Sampling, Searcher
 from nnexp.sweep.space import at_edge
 
-READ = Callable[[], Shelf]
+Reader = Callable[[], Shelf]
+"""Gives the runs as they are now."""
+Planner = Callable[[Sweep, Shelf, Sequence[Trial], str], Plan]
+"""Makes the plan of some trials of a sweep, in a folder whose name has this suffix."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +38,16 @@ class Course:
     in the order of the trials, so that a sweep that is given again takes the same course.
     """
 
-    def __init__(self, sweep: Sweep, shelf: Shelf):
+    def __init__(self, sweep: Sweep, shelf: Shelf, plan: Planner = make_plan):
         """Plans what is known in advance. Raises InputError with all misfits."""
-        self.sweep = sweep
+        self.sweep, self.plan = sweep, plan
         self.searched = sweep.search or sweep.tune
         self.findings: Findings | None = None
         self.tried: list[Job] = []
         """The runs of a search or a tuning that is over."""
         trials = sweep.trials or _probes(sweep)
-        self.first = make_plan(sweep, shelf, trials, "-tuning" if sweep.tune is not None else "")
+        self.suffix = "-tuning" if sweep.tune is not None else ""
+        self.first = plan(sweep, shelf, trials, self.suffix)
         self.sample = self.first.jobs
         """Some runs, one of each level at least: what can be told without training is told from these."""
         self.metric = self.first.judged_by(sweep.metric)
@@ -67,7 +71,7 @@ class Course:
                 found += [known | dict.fromkeys(keys, "tuned") | {"seed": seed} for seed in self.sweep.seeds]
         return found
 
-    def stages(self, read: READ) -> Iterator[Stage]:
+    def stages(self, read: Reader) -> Iterator[Stage]:
         """The stages; `read` gives the runs as they are. A stage whose runs are all there is left out, but the last."""
         if self.searched is None:
             yield Stage(self.first, "")
@@ -80,12 +84,12 @@ class Course:
             self._conclude(self.searched, _by_point(self.first.jobs), read())
         else:
             yield from self._generations(self.searched, title, read)
-        if self.sweep.tune is not None:
+        if self.sweep.tune is not None and any(found.best is not None for found in self._levels_found()):
             yield Stage(self._final(read()), "comparison")
 
     # -- searches that go by what came out -------------------------------------------------------------------------
 
-    def _generations(self, search: Search, title: str, read: READ) -> Iterator[Stage]:
+    def _generations(self, search: Search, title: str, read: Reader) -> Iterator[Stage]:
         """Ask every level's searcher, run, tell, until none has more to ask."""
         plan = self.first
         searchers: dict[int, Searcher] = {
@@ -106,7 +110,7 @@ class Course:
                     new += level.runs(search.seeds, point, search.space, number)
             if not new:
                 break
-            added = make_plan(self.sweep, read(), new, "-tuning" if self.sweep.tune is not None else "")
+            added = self.plan(self.sweep, read(), new, self.suffix)
             plan = replace(added, jobs=_refreshed(plan.jobs, read()) + added.jobs)
             asked |= _by_point(added.jobs)
             first, last = min(r.start for r in now.values()) + 1, max(count.values())
@@ -116,7 +120,7 @@ class Course:
                 searchers[number].tell([self._score(asked[number, one], shelf) for one in trials])
         self._conclude(search, asked, read())
 
-    def _halving(self, strategy: Halving, title: str, read: READ) -> Iterator[Stage]:
+    def _halving(self, strategy: Halving, title: str, read: Reader) -> Iterator[Stage]:
         """Run all to a rung, prune, and so on; the rest to the end."""
         assert self.searched is not None
         points = _by_point(self.first.jobs)
@@ -224,16 +228,17 @@ class Course:
         self.findings = Findings(self.metric, self.higher, search.strategy.independent, levels)
 
     def _final(self, shelf: Shelf) -> Plan:
-        """The comparison at the tuned values; levels without any are left out. Raises InputError where all are."""
+        """The comparison at the tuned values; levels without any are left out."""
         assert self.searched is not None
-        assert self.findings is not None
         trials: list[Trial] = []
-        for level, found in zip(self.sweep.levels, self.findings.levels, strict=True):
+        for level, found in zip(self.sweep.levels, self._levels_found(), strict=True):
             if found.best is not None:
                 trials += level.runs(self.sweep.seeds, found.points[found.best], self.searched.space)
-        if not trials:
-            raise InputError("tuning: no trial of any level has a score; nothing is left to compare")
-        return make_plan(self.sweep, shelf, trials)
+        return self.plan(self.sweep, shelf, trials, "")
+
+    def _levels_found(self) -> list[Found]:
+        assert self.findings is not None
+        return self.findings.levels
 
     def failed(self, shelf: Shelf) -> int:
         """How many runs of the tuning have failed: they are missed, and would be run again."""

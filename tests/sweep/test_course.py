@@ -131,6 +131,34 @@ def test_a_level_that_cannot_be_tuned_is_told(tmp_path: Path) -> None:
     assert {run.config["optimizer.name"] for run in runs(path) if run.record["seed"] < 9} == {"adam"}
 
 
+def test_nothing_can_be_tuned(tmp_path: Path) -> None:
+    path = config_file(tmp_path, loss="mse", activation="linear", dataset={"name": "diabetes"})
+    result = sweep(path, "optimizer=sgd", "optimizer.lr=log(1e5,1e6)", "--tune", 2, "--seeds", 2)
+    assert result.code == 3
+    assert "warning: none of the 2 trials has a score" in result.err
+    assert len(runs(path)) == 2, "and nothing is compared"
+
+
+@pytest.mark.parametrize("search", ["tpe", "halving", "sobol"])
+def test_tuning_by_any_search(tmp_path: Path, search: str) -> None:
+    if search != "sobol":
+        pytest.importorskip("optuna")
+    config_file(tmp_path, stop={"epochs": 4})
+    path = tmp_path / "s.yaml"
+    tune = f"{{optimizer.lr: {{log: [1e-3, 1]}}, budget: 6, seeds: 2, search: {search}}}"
+    path.write_text(f"base: small.yaml\ngrid: {{optimizer: [sgd, adam]}}\nseeds: 2\ntune: {tune}\n")
+    result = sweep(path, "--format", "json")
+    assert result.code == 0, result.err
+    assert [row["n"] for row in result.json["rows"]] == [2, 2]
+    assert len(runs(path)) == 2 * 6 * 2 + 2 * 2
+    for level in findings(path)["levels"]:
+        assert level["curve"] is None, "the trials are no independent draws"
+        scored = [trial["score"] for trial in level["trials"] if trial["score"] is not None]
+        assert len(level["trials"]) == 6
+        assert (len(scored) < 6) == (search == "halving")
+        assert level["best"]["score"] == max(scored)
+
+
 def test_a_tuning_run_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = config_file(tmp_path)
     run = Trainer.run
