@@ -60,7 +60,7 @@ def sweep(
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
-    metric: Annotated[str | None, typer.Option(help="What the comparison judges by.")] = None,
+    metric: Annotated[str | None, typer.Option(help="What the comparison, and a search, judges by.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a very large sweep.")] = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",

@@ -10,7 +10,7 @@ from typing import Any
 from nnexp.errors import InputError
 from nnexp.report.tuning import Findings, Found
 from nnexp.store.folder import RunFolder, finite, write_whole
-from nnexp.store.runs import Run, Shelf
+from nnexp.store.runs import ENDED, Run, Shelf
 from nnexp.sweep.expand import Level, Search, Sweep, Trial, known_points
 from nnexp.sweep.plan import Job, Plan, make_plan
 from nnexp.sweep.search import Halving, Judge, Sampling, Searcher
@@ -153,7 +153,10 @@ class Course:
     def _scores_at(
         self, rung: int, points: dict[tuple[int, int], list[Job]], left: set[tuple[int, int]], shelf: Shelf
     ) -> dict[tuple[int, int], float | None]:
-        """The mean score of each trial at the first row from epoch `rung` on; None for one that will have none."""
+        """The mean score of each trial at the first row from epoch `rung` on; None for one that will have none.
+
+        A trial that has not come so far, or has failed and may be tried again, is left out.
+        """
         latest = {run.record["fingerprint"]: run for run in shelf.runs}
         found: dict[tuple[int, int], float | None] = {}
         for key in left:
@@ -163,7 +166,7 @@ class Course:
                 if run is None:
                     break
                 value = _logged(run, self.metric, rung)
-                if value is None and run.status not in ("finished", "diverged", "failed"):
+                if value is None and run.status not in ENDED:
                     break
                 values.append(value)
             else:
@@ -285,12 +288,13 @@ def _by_point(jobs: Sequence[Job]) -> dict[tuple[int, int], list[Job]]:
 
 
 def _refreshed(jobs: Sequence[Job], shelf: Shelf, settled: bool = False) -> list[Job]:
-    """Jobs with the runs that are there now; `settled` ones count as done however they stand."""
+    """Jobs with the runs that are there now; `settled` ones are not to be run, however they stand."""
     ended, begun = shelf.ended(), shelf.resumable()
     found = []
     for job in jobs:
         done, going = ended.get(job.fingerprint), begun.get(job.fingerprint)
-        found.append(replace(job, done=done or (going if settled else None), begun=going, pause=None))
+        now = replace(job, done=done or (going if settled else None), begun=going, pause=None, settled=settled)
+        found.append(now)
     return found
 
 

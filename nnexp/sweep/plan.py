@@ -38,6 +38,8 @@ class Job:
     begun: Run | None
     pause: int | None = None
     """The epoch to stop after, with a checkpoint; null: none."""
+    settled: bool = False
+    """Whether a search has decided that it does not go on."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Plan:
     @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
-        return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+        return list({job.fingerprint: job for job in self.jobs if job.done is None and not job.settled}.values())
 
     def judged_by(self, word: str | None) -> str:
         """The metric that a word means, or the one that `nnexp compare` chooses. Raises InputError."""

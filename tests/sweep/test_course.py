@@ -264,6 +264,28 @@ def test_a_pruned_run_says_so_and_keeps_its_curve(tmp_path: Path) -> None:
     assert read(pruned[0].path).metrics()["epoch"] == list(range(7))
 
 
+def test_a_run_that_fails_in_halving_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    path = config_file(tmp_path, stop={"epochs": 4})
+    words = (LR, "--search", "halving", "--trials", 5)
+    run, made = Trainer.run, []
+
+    def fail_once(trainer: Trainer) -> Any:
+        made.append(trainer)
+        if len(made) == 2:
+            raise RuntimeError("out of luck")
+        return run(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run", fail_once)
+        result = sweep(path, *words)
+    assert result.code == 3
+    assert "RuntimeError: out of luck" in result.err
+    again = sweep(path, *words)
+    assert again.code == 0, again.err
+    assert {trial["score"] is None for trial in findings(path)["levels"][0]["trials"]} == {True, False}
+
+
 @pytest.mark.slow
 def test_a_halving_that_was_killed_goes_on(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
