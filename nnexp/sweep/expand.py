@@ -305,7 +305,7 @@ def read_sweep(
     )
     known = list(_levels(draft, str(path), fixed, grid, zipped, cases))
     if looking is not None:
-        _check_conditions(looking.space, known)
+        _check_conditions(looking.space, known, taken)
     trials = expand(known, looking, looking.seeds if looking is not None else chosen, str(path))
     plain = {
         "name": spec.name,
@@ -431,8 +431,12 @@ def _searches(
     return Search(spec.search, space, spec.trials, seeds), None
 
 
-def _check_conditions(space: Space, levels: Sequence[Level]) -> None:
-    """Raises InputError for a condition on a key that is not there, or on a value that it never has."""
+def _check_conditions(space: Space, levels: Sequence[Level], taken: Iterable[str]) -> None:
+    """Raises InputError for a condition on a key that is not there, or on a value that it never has.
+
+    Keys that the command line sets, `taken`, may leave ranges of the file without use.
+    """
+    narrowed = {unnamed(key) for key in taken}
     known = [*ExperimentConfig.model_fields, *inner_fields(ExperimentConfig)]
     for axis in space.axes:
         for key, wanted in axis.range.when.items():
@@ -448,7 +452,7 @@ def _check_conditions(space: Space, levels: Sequence[Level]) -> None:
             values = values or [level.lookup(key) for level in levels]
             possible = list(dict.fromkeys(_word(name) for value in values for name in names_of(key, value)))
             for word in (_word(name) for value in wanted for name in names_of(key, value)):
-                if word not in possible:
+                if word not in possible and key not in narrowed:
                     guess = did_you_mean(word, possible)
                     listed = " or ".join(possible[:6]) or "nothing"
                     raise refusal(axis.source, where, f"{key} is never {word}, but {listed}{guess}")

@@ -318,6 +318,14 @@ def test_only_a_search_may_not_look_at_the_test_split(tmp_path: Path) -> None:
         read_sweep(path, ["optimizer.lr=log(1,2)"], options={"metric": "test_loss", "search": "random", "trials": 2})
 
 
+def test_one_of_the_optimizers(tmp_path: Path) -> None:
+    path = sweep_file(tmp_path, CONDITIONAL)
+    sweep = read_sweep(path, ["optimizer=adam"])
+    assert {trial.loaded.config.optimizer.label() for trial in sweep.trials} == {"adam"}
+    assert len(sweep.trials) == 60
+    assert all(trial.changes["optimizer.lr"] < 0.1 for trial in sweep.trials)
+
+
 def test_choices_of_components_and_lists(tmp_path: Path) -> None:
     words = ["architecture.hidden=choice([4],[8,8])", "optimizer=choice(sgd,{name: adam, lr: 0.5})"]
     sweep = read_sweep(sweep_file(tmp_path, ""), words, None, {"search": "random", "trials": 4})
