@@ -282,7 +282,8 @@ def _facts(course: Course, shelf: Shelf, workers: int) -> dict[str, Any]:
         seconds = elapsed(cost.seconds, missing, workers)
         processes = min(workers, missing)
         facts |= {"seconds": seconds, "processes": processes, "bytes": int(cost.bytes)}
-        early = any(one.config["stop"]["patience"] or one.config["stop"]["target"] for one in course.sample)
+        stops = [one.config["stop"] for one in course.sample]
+        early = course.prunes or any(stop["patience"] or stop["target"] for stop in stops)
         notes.append(
             f"{'at most ' if early else ''}about {duration(seconds)} on {processes} "
             f"process{'es' if processes > 1 else ''} (from a few steps of each shape), {size(cost.bytes)} on the disk"

@@ -57,6 +57,11 @@ class Course:
             self.first = replace(self.first, jobs=[])
 
     @property
+    def prunes(self) -> bool:
+        """Whether some runs will end before their last epoch."""
+        return self.searched is not None and isinstance(self.searched.strategy, Halving)
+
+    @property
     def later(self) -> list[dict[str, Any]]:
         """The runs that are not known yet: what sets each apart, as far as it is known."""
         found: list[dict[str, Any]] = []
