@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
 from nnexp.components.base import Component, Count, Settings, families, members
 from nnexp.config.draft import Draft, refusal, split_outside_brackets, unnamed, value_tree
@@ -51,8 +51,6 @@ AnyRanges = Annotated[Any, BeforeValidator(lambda value: value, json_schema_inpu
 
 class Tuning(Settings):
     """What `tune` says, beside a range for each key that it tunes."""
-
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": ["object", "array"]}})
 
     budget: Count = Field(description="trials for each level of the comparison")
     seeds: Count = Field(1, description="seeds of each trial, apart from those of the comparison")
