@@ -157,7 +157,7 @@ def _levels(
             "ci95_high": None if s.half is None or s.mean is None else s.mean + s.half,
             "seconds": _mean([data["train_seconds"][i] for i in index]),
         }
-        for name in ("diverged", "failed", "interrupted", "lost", "running"):
+        for name in ("diverged", "failed", "pruned", "interrupted", "lost", "running"):
             row[name] = status.count(name)
         row["interval"] = s
         rows.append(row)
@@ -172,7 +172,7 @@ def _levels(
     columns.append(
         Column("interval", "95 % interval", lambda s: _interval(s, decimals), True, parts=("ci95_low", "ci95_high"))
     )
-    for name in ("diverged", "failed", "interrupted", "lost", "running"):
+    for name in ("diverged", "failed", "pruned", "interrupted", "lost", "running"):
         if any(row[name] for row in rows):
             columns.append(Column(name, name, _count, True, 0 if name == "diverged" else 1))
     columns.append(Column("seconds", "time", duration, True, 2))
@@ -274,6 +274,7 @@ def _notes(runs: Sequence[Run], metric: str | None, consequence: str = "") -> li
     for status, one, several in (
         ("diverged", "diverged", "diverged"),
         ("failed", "failed", "failed"),
+        ("pruned", "was pruned by a search", "were pruned by a search"),
         ("interrupted", "was interrupted (nnexp train --resume RUN)", "were interrupted (nnexp train --resume RUN)"),
         ("lost", "is lost: its process is gone", "are lost: their processes are gone"),
         ("running", "is still running", "are still running"),

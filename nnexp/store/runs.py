@@ -22,6 +22,8 @@ from nnexp.store.labels import Labels, read_labels
 SWEEPS = "sweeps"
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
+RESUMABLE = ("interrupted", "lost", "pruned")
+"""Statuses of runs that can go on from their checkpoints."""
 TAIL = 8192
 """Bytes at the end of metrics.csv that are sure to hold a whole row."""
 SILENCE = 120
@@ -288,8 +290,8 @@ class Shelf:
         return {run.brief.fingerprint: run for run in self.runs if run.status in ENDED}
 
     def resumable(self) -> dict[str, Run]:
-        """Runs that ended too early, by fingerprint."""
-        return {run.brief.fingerprint: run for run in self.runs if run.status in ("interrupted", "lost")}
+        """Runs that ended too early, by fingerprint; those that a search has pruned among them."""
+        return {run.brief.fingerprint: run for run in self.runs if run.status in RESUMABLE}
 
     def latest(self) -> list[Run]:
         """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
