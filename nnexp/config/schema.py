@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from nnexp.components.activations import Activation, Relu
 from nnexp.components.architectures import Architecture, Mlp
@@ -25,6 +32,14 @@ from nnexp.components.schedules import ConstantSchedule, Schedule
 from nnexp.components.surfaces import Surface as Surface  # the other one
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+def _in_one_sentence(value: Any, validated: ValidatorFunctionWrapHandler) -> Any:
+    """A number of threads or `auto`: what is neither is one problem, not one for each."""
+    try:
+        return validated(value)
+    except ValidationError:
+        raise ValueError("must be a whole number from 1 to 256, or auto") from None
 
 
 class Target(Settings):
@@ -132,7 +147,7 @@ class ExperimentConfig(Settings):
     precision: Literal["float32", "float64"] = Field(
         "float32", description="of parameters and arithmetic; on a surface float64 where nothing is said"
     )
-    threads: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = Field(
+    threads: Annotated[Annotated[int, Field(ge=1, le=256)] | Literal["auto"], WrapValidator(_in_one_sentence)] = Field(
         "auto",
         description="that share a run's work; auto: as many as are quickest, by measurement; in a sweep always 1",
     )

@@ -423,8 +423,9 @@ def test_shards_brought_together_are_the_whole_sweep(tmp_path: Path) -> None:
 def test_a_dry_run_shows_the_shard(tmp_path: Path) -> None:
     config_file(tmp_path)
     lines = nnexp("sweep", "small.yaml", "--seeds", 5, "--shard", "2/3", "--dry-run", cwd=tmp_path).out.splitlines()
-    assert [line.split()[0] for line in lines[1:-1]] == ["2", "5"]
-    assert lines[-1] == "5 runs, 2 in shard 2/3, 2 to run; nothing was run"
+    [told] = [i for i, line in enumerate(lines) if line == "5 runs, 2 in shard 2/3, 2 to run; nothing was run"]
+    assert [line.split()[0] for line in lines[1:told]] == ["2", "5"]
+    assert lines[told + 1].startswith("about "), "how long it takes"
 
 
 def test_data_may_lie_elsewhere_on_another_machine(tmp_path: Path) -> None:

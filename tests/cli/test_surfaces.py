@@ -45,11 +45,13 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(folder: Path, word: str) -
         loaded = load(folder / "c.yaml", [word, "dataset.scatter=0.2"])
         return kind_of(loaded.config)(loaded.config)
 
-    whole = begin(experiment(), folder / "whole")
-    train(experiment(), whole)
-    cut = begin(experiment(), folder / "cut")
+    one = experiment()
+    whole = begin(one, folder / "whole")
+    train(one, whole)
+    other = experiment()
+    cut = begin(other, folder / "cut")
     seen = iter([False] * 9)
-    record = train(experiment(), cut, stop_asked=lambda: next(seen, True))
+    record = train(other, cut, stop_asked=lambda: next(seen, True))
     assert record["status"] == "interrupted"
     found = read_run(cut.path)
     assert isinstance(found, Run)

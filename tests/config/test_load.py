@@ -204,17 +204,19 @@ def test_the_files_name_is_the_default_name(two_files: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "text", "threads"),
     [
-        ({}, "", 1),
+        ({}, "", "auto"),
         ({"OMP_NUM_THREADS": "3"}, "", 3),
         ({"MKL_NUM_THREADS": "4", "OMP_NUM_THREADS": "3"}, "", 4),
         ({"OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "4", "OMP_NUM_THREADS": "3"}, "", 2),
         ({"OMP_NUM_THREADS": "3"}, "threads: 2\n", 2),
-        ({"OMP_NUM_THREADS": ""}, "", 1),
-        ({"OMP_NUM_THREADS": "0"}, "", 1),
-        ({"OMP_NUM_THREADS": "4,2"}, "", 1),
+        ({"OMP_NUM_THREADS": ""}, "", "auto"),
+        ({"OMP_NUM_THREADS": "0"}, "", "auto"),
+        ({"OMP_NUM_THREADS": "4,2"}, "", "auto"),
     ],
 )
-def test_threads(two_files: Path, monkeypatch: pytest.MonkeyPatch, environment: dict, text: str, threads: int) -> None:
+def test_threads(
+    two_files: Path, monkeypatch: pytest.MonkeyPatch, environment: dict, text: str, threads: object
+) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     Path("t.yaml").write_text(f"base: b.yaml\n{text}")
