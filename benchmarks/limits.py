@@ -142,7 +142,11 @@ def main() -> None:
                 experiment.rehearse()
                 trainer = Trainer(experiment)
                 alone = products(NETWORKS[name])
-                work: dict[str, Callable[[], Any]] = {"step": partial(whole, trainer), "alone": alone, **parts_of(trainer)}
+                work: dict[str, Callable[[], Any]] = {
+                    "step": partial(whole, trainer),
+                    "alone": alone,
+                    **parts_of(trainer),
+                }
                 rounds = [{key: seconds(call, args.budget) for key, call in work.items()} for _ in range(args.repeat)]
             µs = {key: statistics.median(one[key] for one in rounds) * 1e6 for key in work}
             rest = µs["step"] - sum(µs[part] for part in PARTS)

@@ -15,10 +15,10 @@ from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLo
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
-from nnexp.engine.crew import Crew
 from nnexp.engine.augment import Mixed, Targets
-from nnexp.engine.network import Network
+from nnexp.engine.crew import Crew
 from nnexp.engine.loops import run
+from nnexp.engine.network import Network
 from nnexp.engine.player import Player
 from nnexp.engine.stages import ActivityStage
 from nnexp.engine.steps import steps_of

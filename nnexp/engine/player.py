@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 class Player:
     """Plays a learner's steps on batches of one size."""
 
-    def __init__(
-        self, learner: Learner, x: np.ndarray, t: np.ndarray, rows: int, crew: Crew | None
-    ):
+    def __init__(self, learner: Learner, x: np.ndarray, t: np.ndarray, rows: int, crew: Crew | None):
         """For batches of `rows` of the examples x (N, F) with encoded targets t (N, ...). `crew` are other threads.
 
         Raises Unplayable where a step is not made of compiled calls alone.
