@@ -55,11 +55,11 @@ class Meeting:
 class Tape:
     """The calls of one step. What moves from step to step is told by the arrays that stand for it in the calls."""
 
-    def __init__(self, calls: Sequence[Call], value: Call, moving: Sequence[np.ndarray]):
+    def __init__(self, calls: Sequence[Call], value: Call | None = None, moving: Sequence[np.ndarray] = ()):
         """Raises Unplayable.
 
-        `value` is the call among them that returns the step's value; wherever one of the `moving` arrays begins, a
-        step reads or writes what `play` was given for it.
+        `value` is the call among them that returns the step's value, where there is one; wherever one of the `moving`
+        arrays begins, a step reads or writes what `play` was given for it.
         """
         self._kept: list[Any] = [calls]
         self._result, self._exception = np.zeros(2), np.zeros(1, np.int64)

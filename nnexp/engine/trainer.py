@@ -589,7 +589,7 @@ class Trainer:
 
     def divide(self, threads: int) -> int:
         """Divide the work among threads, from now on. Returns how many of them a matrix product may take."""
-        return self.learner.divide(threads)
+        return self.learner.divide(threads, self.batches.rows)
 
     def _next_epoch(self) -> None:
         self.epoch += 1
