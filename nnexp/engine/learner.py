@@ -25,7 +25,7 @@ from nnexp.engine.steps import steps_of
 from nnexp.engine.tape import Unplayable
 
 LARGE = 1 << 25
-"""Multiplications in a layer's product from which on BLAS's threads divide it better than it pays to divide the batch."""
+"""Multiplications in a layer's product from which on its division by BLAS pays more than that of the batch."""
 BLOCK = 1 << 20
 """Bytes of outputs whose loss is evaluated at once."""
 EVALUATED = 512
