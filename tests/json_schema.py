@@ -58,8 +58,13 @@ def _meets(value: Any, key: str, rule: Any, schema: dict[str, Any], root: dict[s
     if key == "properties":
         inside = value if isinstance(value, dict) else {}
         return all(fits(inside[name], rule[name], root) for name in rule.keys() & inside.keys())
+    if key == "patternProperties":
+        inside = value if isinstance(value, dict) else {}
+        return all(fits(inside[n], one, root) for n in inside for pattern, one in rule.items() if re.search(pattern, n))
     if key == "additionalProperties":
-        others = value.keys() - schema.get("properties", {}).keys() if isinstance(value, dict) else ()
+        others = value.keys() - schema.get("properties", {}).keys() if isinstance(value, dict) else set()
+        patterns = schema.get("patternProperties", {})
+        others = {name for name in others if not any(re.search(pattern, name) for pattern in patterns)}
         return not others if rule is False else rule is True or all(fits(value[name], rule, root) for name in others)
     raise NotImplementedError(f"JSON Schema's '{key}'")
 

@@ -15,6 +15,7 @@ from nnexp.cli.console import (
     RunsOption,
     check_format,
     complete_run,
+    labels_of,
     name_damaged,
     out,
     runs_root,
@@ -32,7 +33,7 @@ RunWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN]...",
-        help="Ids or their first letters, names, sweeps, folders, @last, @last~2. Nothing: the latest.",
+        help="Ids or their first letters, names, sweeps, folders, @last, @last~2, @tag. Nothing: the latest.",
         autocompletion=complete_run,
     ),
 ]
@@ -119,6 +120,7 @@ def show(
         metrics = {}
     if how == "json":
         document = {**run.record, "status": run.status, "path": str(run.path), "metrics": metrics}
+        document |= {"tags": labels_of(run).tags, "note": labels_of(run).note}
         typer.echo(json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False))
         return
     _show(run, metrics)
@@ -138,6 +140,11 @@ def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
         parts.append(f"{duration(record['train_seconds'])} of training")
     if parts:
         typer.echo(", ".join(parts))
+    labels = labels_of(run)
+    if labels.tags:
+        typer.echo(f"tags: {', '.join(labels.tags)}")
+    if labels.note:
+        typer.echo(f"note: {labels.note}")
     typer.echo("")
     typer.echo(to_yaml(record["config"], width=text_width(console)))
     epochs = [float(e) for e in columns.get("epoch", []) if e is not None]

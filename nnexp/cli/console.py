@@ -16,7 +16,8 @@ from nnexp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnexp.store.runs import Damaged
+    from nnexp.store.labels import Labels
+    from nnexp.store.runs import Damaged, Run
 
 RunsOption = Annotated[
     Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
@@ -88,12 +89,45 @@ def name_damaged(damaged: Sequence[Damaged], most: int = 5) -> None:
         say(f"left out {len(damaged) - len(shown)} more folders that cannot be read")
 
 
+def counted(count: int, what: str) -> str:
+    """A number of things: `1 run`, `2 runs`."""
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+
+def labels_of(run: Run) -> Labels:
+    """A run's tags and note; where their file is damaged that is said, and there are none."""
+    from nnexp.store.labels import Labels
+
+    try:
+        return run.labels
+    except InputError as error:
+        say(str(error))
+        return Labels()
+
+
 def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids and names of runs, for the shell's completion."""
-    from nnexp.store.runs import Shelf, root_folder
+    from nnexp.store.runs import root_folder
 
-    shelf = Shelf(root_folder())
+    return _words_for_runs(root_folder(), incomplete)
+
+
+def complete_removed(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Ids and names of what is in the bin, for the shell's completion."""
+    from nnexp.store.bin import bin_of
+    from nnexp.store.runs import root_folder
+
+    return _words_for_runs(bin_of(root_folder()), incomplete)
+
+
+def _words_for_runs(root: Path, incomplete: str) -> list[str]:
+    from nnexp.store.runs import Shelf
+
+    shelf = Shelf(root)
     words = [word for run in reversed(shelf.runs) for word in (run.id, run.name)] + [s.name for s in shelf.sweeps]
+    if incomplete.startswith("@"):
+        with suppress(InputError):  # a damaged note: there is nothing to offer, and no place to say why
+            words += [f"@{tag}" for run in shelf.runs for tag in run.tags]
     return [word for word in dict.fromkeys(("@last", *words)) if word.startswith(incomplete)]
 
 

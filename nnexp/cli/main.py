@@ -10,9 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from nnexp import __version__
+from nnexp.cli.again import diff, reproduce
 from nnexp.cli.check import check
 from nnexp.cli.compare import compare, show
+from nnexp.cli.keep import note, restore, rm, tag
 from nnexp.cli.plot import plot, reference
+from nnexp.cli.runs import runs
 from nnexp.cli.sweep import sweep
 from nnexp.cli.train import train
 from nnexp.cli.vocabulary import explain, init, list_components, schema
@@ -20,7 +23,7 @@ from nnexp.errors import InputError
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a run failed or diverged; 2 wrong input; 3 a sweep finished with failed or diverged runs; "
-    "130 Ctrl-C, 143 SIGTERM (a checkpoint was written)."
+    "4 a reproduced run is not the same; 130 Ctrl-C, 143 SIGTERM (a checkpoint was written)."
 )
 
 app = typer.Typer(
@@ -42,6 +45,8 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
     "Results": {
         "compare": (compare, "nnexp compare --by optimizer"),
         "show": (show, "nnexp show @last"),
+        "diff": (diff, "nnexp diff @last~1 @last"),
+        "reproduce": (reproduce, "nnexp reproduce @last"),
     },
     "Understanding": {
         "list": (list_components, "nnexp list optimizer"),
@@ -49,6 +54,11 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
         "plot": (plot, "nnexp plot components activation"),
     },
     "Housekeeping": {
+        "runs": (runs, "nnexp runs --since '2 hours ago'"),
+        "tag": (tag, "nnexp tag @last good"),
+        "note": (note, "nnexp note @last 'the first without dropout'"),
+        "rm": (rm, "nnexp rm @last"),
+        "restore": (restore, "nnexp restore 3f2a91"),
         "schema": (schema, "nnexp schema > schema.json"),
         "reference": (reference, "nnexp reference --output docs/reference"),
     },

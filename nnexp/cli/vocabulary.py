@@ -185,6 +185,9 @@ def json_schema(sweep: bool = False) -> dict[str, Any]:
         document["title"], document["description"] = own["title"], own["description"]
         document["properties"] |= own["properties"]
         document["$defs"] |= own.get("$defs", {})
+        ranges = document["properties"]["space"]["additionalProperties"]
+        document["patternProperties"] = {r"\.": ranges}
+        document["$defs"]["Tuning"]["additionalProperties"] = ranges
     else:
         document["properties"]["base"] = {"type": "string", "description": "another YAML file that this one changes"}
     # a file may lean on its base for everything, so nothing is required

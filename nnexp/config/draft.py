@@ -12,7 +12,7 @@ from nnexp.config.schema import BARE_NUMBERS, ExperimentConfig
 from nnexp.config.yaml import KeyPath, Place, Tree, excerpt, parse, read, similar_file
 from nnexp.errors import InputError
 
-_SWEEP_WORDS = re.compile(r"^(range|logspace|zip)\(")
+_SWEEP_WORDS = re.compile(r"^(range|logspace|zip|log|uniform|int|choice)\(")
 
 
 class Draft:
@@ -246,7 +246,7 @@ def value_tree(value: str, text: str, source: str = "command line") -> Tree:
 
 
 def names_several(text: str) -> bool:
-    """Whether an override's value lists several values for a sweep: `a,b` outside brackets, `range(..)`, `zip(..)`."""
+    """Whether an override's value lists several values for a sweep: `a,b` outside brackets, `range(..)`, `log(..)`."""
     if _SWEEP_WORDS.match(text):
         return True
     value = text.partition("=")[2].strip()

@@ -239,6 +239,8 @@ def to_yaml(data: dict[str, Any], comment: str = "", width: int = 100) -> str:
 def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     """What a run is known by: its filled configuration but for the name, its data and the engine's version."""
     identity = {key: value for key, value in filled(config).items() if key != "name"}
+    # what a file of data holds is in the data's hash; where it lies is no matter
+    identity["dataset"] = {key: v for key, v in identity["dataset"].items() if key not in config.dataset.input_paths}
     identity["plugins"] = [digest(Path(path)) for path in config.plugins]
     text = json.dumps([identity, data_hash, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -14,7 +14,19 @@ from nnexp.config.draft import Draft
 from nnexp.config.yaml import KeyPath, Place, excerpt, scalar
 from nnexp.errors import InputError, Problem, nearest
 
-SWEEP_KEYS = ("grid", "zip", "cases", "seeds", "limits")
+SWEEP_KEYS = (
+    "grid",
+    "zip",
+    "cases",
+    "seeds",
+    "space",
+    "search",
+    "trials",
+    "metric",
+    "direction",
+    "tune",
+    "limits",
+)
 _BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 _KINDS = {
@@ -231,7 +243,7 @@ def _suggestion(key: str, owner: type[BaseModel], schema: type[BaseModel]) -> st
         if others:
             return f"a key of {', '.join(others)}"
     if owner is schema:
-        described = _inner_fields(schema) | described
+        described = inner_fields(schema) | described
         chosen = [f"{name}: {key}" for name, family in component_fields(schema) if key in spellings(family)]
         meant: dict[str, list[str]] = {}
         for dotted in described:
@@ -253,7 +265,7 @@ def component_fields(schema: type[BaseModel]) -> list[tuple[str, type[Component]
     return [(name, family) for name, family in found if family is not None]
 
 
-def _inner_fields(schema: type[BaseModel]) -> dict[str, str]:
+def inner_fields(schema: type[BaseModel]) -> dict[str, str]:
     """The fields inside the schema's fields, as `optimizer.lr`, with their descriptions."""
     families = dict(component_fields(schema))
     found: dict[str, str] = {}

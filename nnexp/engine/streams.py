@@ -10,7 +10,7 @@ from zlib import crc32
 
 import numpy as np
 
-PURPOSES = ("data", "split", "init", "shuffle", "dropout", "condition", "noise", "augment", "pretrain")
+PURPOSES = ("data", "split", "init", "shuffle", "dropout", "condition", "noise", "augment", "pretrain", "search")
 
 
 def legacy(seed: int) -> np.random.RandomState:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
+from nnexp.report.choose import by_tag
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import decimals_for, duration, number, score
 from nnexp.report.statistics import Summary, summarize
@@ -31,12 +32,14 @@ def compare(
     configuration keys that vary; where each has one seed, or with `aggregate` False, every run has a row. Raises
     InputError for keys, metrics and conditions that no run knows, and for an empty selection.
     """
+    given = conditions
+    runs, conditions = by_tag(runs, conditions)
     data = frames.frame(runs)
     if conditions and len(data):
         data = frames.where(data, conditions)
     chosen = [runs[i] for i in data.index]
     if not chosen:
-        raise InputError("no runs are left to compare" + (f" where {' and '.join(conditions)}" if conditions else ""))
+        raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))
     metrics = frames.metric_columns(chosen)
     metric = named_metric(metric, metrics) if metric and metrics else frames.default_metric(chosen, metrics)
     config = frames.config_columns(data, metrics)
@@ -154,7 +157,7 @@ def _levels(
             "ci95_high": None if s.half is None or s.mean is None else s.mean + s.half,
             "seconds": _mean([data["train_seconds"][i] for i in index]),
         }
-        for name in ("diverged", "failed", "interrupted", "lost", "running"):
+        for name in ("diverged", "failed", "pruned", "interrupted", "lost", "running"):
             row[name] = status.count(name)
         row["interval"] = s
         rows.append(row)
@@ -169,7 +172,7 @@ def _levels(
     columns.append(
         Column("interval", "95 % interval", lambda s: _interval(s, decimals), True, parts=("ci95_low", "ci95_high"))
     )
-    for name in ("diverged", "failed", "interrupted", "lost", "running"):
+    for name in ("diverged", "failed", "pruned", "interrupted", "lost", "running"):
         if any(row[name] for row in rows):
             columns.append(Column(name, name, _count, True, 0 if name == "diverged" else 1))
     columns.append(Column("seconds", "time", duration, True, 2))
@@ -271,6 +274,7 @@ def _notes(runs: Sequence[Run], metric: str | None, consequence: str = "") -> li
     for status, one, several in (
         ("diverged", "diverged", "diverged"),
         ("failed", "failed", "failed"),
+        ("pruned", "was pruned by a search", "were pruned by a search"),
         ("interrupted", "was interrupted (nnexp train --resume RUN)", "were interrupted (nnexp train --resume RUN)"),
         ("lost", "is lost: its process is gone", "are lost: their processes are gone"),
         ("running", "is still running", "are still running"),

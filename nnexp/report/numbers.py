@@ -73,6 +73,23 @@ def duration(seconds: float | None) -> str:
     return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60):02d} min"
 
 
+def age(seconds: float) -> str:
+    """How long ago, in its largest unit.
+
+    >>> [age(s) for s in (7, 200, 8000, 200_000, 9_000_000, float("inf"))]
+    ['7 s', '3 min', '2 h', '2 d', '3 months', '-']
+    """
+    if not math.isfinite(seconds):
+        return "-"
+    for unit, length in (("years", 365), ("months", 30)):
+        if seconds >= 2 * 86400 * length:
+            return f"{seconds / 86400 / length:.0f} {unit}"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
 def size(n_bytes: float) -> str:
     """Bytes as people say them.
 

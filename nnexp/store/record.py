@@ -21,7 +21,7 @@ class Record(BaseModel):
     label: str = Field("", description="what differs from the run's siblings, as in the folder's name")
     case: str | None = Field(None, description="in a sweep with cases: its case")
     seed: int
-    status: Literal["running", "finished", "diverged", "failed", "interrupted"]
+    status: Literal["running", "finished", "diverged", "failed", "interrupted", "pruned"]
     created: str = Field(description="in UTC, ISO 8601")
     fingerprint: str = Field(description="equal for runs that compute the same")
     data: str = Field(description="hash of the prepared data")

@@ -17,10 +17,13 @@ from typing import Any
 from nnexp.errors import InputError, did_you_mean
 from nnexp.store.brief import Brief, Setting
 from nnexp.store.index import WORTHWHILE, Entry, Index, rested, stamp_of
+from nnexp.store.labels import Labels, read_labels
 
 SWEEPS = "sweeps"
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
+RESUMABLE = ("interrupted", "lost", "pruned")
+"""Statuses of runs that can go on from their checkpoints."""
 TAIL = 8192
 """Bytes at the end of metrics.csv that are sure to hold a whole row."""
 SILENCE = 120
@@ -124,6 +127,19 @@ class Run:
     def final(self) -> dict[str, float | None]:
         """Losses and metrics of the final parameters on every split; empty for a run that did not finish."""
         return dict(zip(self.brief.setting.metrics, self.brief.scores, strict=True))
+
+    @cached_property
+    def labels(self) -> Labels:
+        """Tags and note. Raises InputError where their file is damaged."""
+        return read_labels(self.path)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        return self.labels.tags
+
+    @property
+    def note(self) -> str:
+        return self.labels.note
 
     def metrics(self) -> dict[str, list[float | None]]:
         """The columns of metrics.csv; None for an empty cell. A half-written row is not read. Raises InputError."""
@@ -274,8 +290,8 @@ class Shelf:
         return {run.brief.fingerprint: run for run in self.runs if run.status in ENDED}
 
     def resumable(self) -> dict[str, Run]:
-        """Runs that ended too early, by fingerprint."""
-        return {run.brief.fingerprint: run for run in self.runs if run.status in ("interrupted", "lost")}
+        """Runs that ended too early, by fingerprint; those that a search has pruned among them."""
+        return {run.brief.fingerprint: run for run in self.runs if run.status in RESUMABLE}
 
     def latest(self) -> list[Run]:
         """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
@@ -287,11 +303,11 @@ class Shelf:
         return self.runs[-10:]
 
     def select(self, words: Sequence[str]) -> list[Run]:
-        """Runs named by id (or its start), folder, name, sweep, `@last` or `@last~2`. Raises InputError."""
+        """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2` or `@tag`. Raises InputError."""
         chosen: dict[str, Run] = {}
         for word in words:
             found = self._find(word)
-            if not found and word.startswith("@last") and self.runs:
+            if not found and re.match(r"@last(~|$)", word) and self.runs:
                 raise InputError(
                     f"no run '{word}': {self.root} holds {len(self.runs)}, down to @last~{len(self.runs) - 1}"
                 )
@@ -301,6 +317,8 @@ class Shelf:
                         raise InputError(f"no run of the sweep '{sweep.name}' is there")
                 known = {run.id for run in self.runs} | {run.name for run in self.runs}
                 known |= {sweep.name for sweep in self.sweeps}
+                if word.startswith("@"):
+                    known = {"@last"} | {f"@{tag}" for run in self.runs for tag in run.tags}
                 count = len(self.runs)
                 where = f"{count} run{'s' if count != 1 else ''} in {self.root}"
                 raise InputError(f"no run or sweep '{word}' ({where}){did_you_mean(word, known)}")
@@ -312,6 +330,9 @@ class Shelf:
         if last:
             back = int(last[1] or 0)
             return [self.runs[-1 - back]] if back < len(self.runs) else []
+        tagged = [run for run in self.runs if word[1:] in run.tags] if word.startswith("@") else []
+        if tagged:
+            return tagged
         for sweep in self.sweeps:
             if sweep.name == word:
                 return self.runs_of(sweep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,11 @@ from nnexp.config.problems import together
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Unfit
 from nnexp.errors import InputError, Misfit
+from nnexp.report.compare import named_metric
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
+from nnexp.sweep.shard import Shard
 from nnexp.sweep.stock import Stock
 
 
@@ -29,6 +32,10 @@ class Job:
     fingerprint: str
     done: Run | None
     begun: Run | None
+    pause: int | None = None
+    """The epoch to stop after, with a checkpoint; null: none."""
+    settled: bool = False
+    """Whether a search has decided that it does not go on."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +45,37 @@ class Plan:
     sweep: Sweep
     jobs: list[Job]
     folder: Path
-    metrics: list[str]
-    """What the runs will be scored by, on every split that they have."""
+    metrics: dict[str, bool]
+    """What the runs will be scored by, on every split that they have, and whether it is to be large."""
+    shard: Shard | None = None
+    """The part of the jobs that is run here; None: all of them."""
+
+    @property
+    def own(self) -> list[Job]:
+        """The jobs that are run here."""
+        return self.jobs if self.shard is None else self.shard.of(self.jobs)
+
+    @property
+    def share(self) -> str:
+        """What part of the whole is run here, for behind the number of all runs; nothing where it is all."""
+        return "" if self.shard is None else f", {len(self.own)} in shard {self.shard}"
 
     @property
     def missing(self) -> list[Job]:
         """What is to be run; the same computation only once."""
-        return list({job.fingerprint: job for job in self.jobs if job.done is None}.values())
+        return list({job.fingerprint: job for job in self.own if job.done is None and not job.settled}.values())
+
+    def told(self, shelf: Shelf) -> bool:
+        """Whether these runs tell what the sweep came to: with a shard, once those of the others are here, too."""
+        ended = shelf.ended() if self.shard is not None else {}
+        return self.shard is None or all(job.fingerprint in ended for job in self.jobs)
+
+    def judged_by(self, word: str | None) -> str:
+        """The metric that a word means, or the one that `nnexp compare` chooses. Raises InputError."""
+        if word is not None:
+            return named_metric(word, list(self.metrics))
+        large = (name for split in ("validation", "train") for name in self.metrics if name.startswith(split))
+        return next((name for name in large if self.metrics[name]), next(iter(self.metrics)))
 
     def write(self) -> None:
         """The sweep's folder: its description, and the plan that says which runs belong to it."""
@@ -65,14 +96,20 @@ class Plan:
         write_whole(self.folder / "plan.json", lambda file: file.write(text.encode()))
 
 
-def make_plan(sweep: Sweep, shelf: Shelf, stock: Stock | None = None) -> Plan:
-    """Validate every trial against its data. Raises InputError with all misfits, before anything is run."""
+def make_plan(
+    sweep: Sweep, shelf: Shelf, trials: Sequence[Trial] | None = None, suffix: str = "", stock: Stock | None = None
+) -> Plan:
+    """Validate every trial against its data: those of the sweep, or others of it, in a folder of their own.
+
+    Raises InputError with all misfits, before anything is run.
+    """
     ended, begun = shelf.ended(), shelf.resumable()
     stock = stock or Stock()
     jobs: list[Job] = []
     errors: list[InputError] = []
-    metrics: dict[str, None] = {}
-    for trial in sweep.trials:
+    metrics: dict[str, bool] = {}
+    chosen = sweep.trials if trials is None else trials
+    for trial in chosen:
         config = trial.loaded.config
         try:
             experiment = kind_of(config)(config, stock.prepared(config))
@@ -87,8 +124,12 @@ def make_plan(sweep: Sweep, shelf: Shelf, stock: Stock | None = None) -> Plan:
         jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
         splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
         names = ["loss", *(metric.name for metric in experiment.metrics)]
-        metrics |= dict.fromkeys(f"{split}_{name}" for split in splits for name in names)
+        scores = [f"{split}_{name}" for split in splits for name in names]
+        metrics |= {score: experiment.higher_is_better(score) for score in scores if score not in metrics}
     if errors:
-        raise together(errors, sweep.trials[0].loaded.name)
-    digest = hashlib.sha256(json.dumps([job.fingerprint for job in jobs]).encode()).hexdigest()[:6]
-    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}-{digest}", list(metrics))
+        raise together(errors, chosen[0].loaded.name)
+    # the runs of a search that goes by results are not known yet: such a sweep is known by its description
+    described = {key: value for key, value in sweep.spec.items() if key != "limits"}
+    known: Any = [job.fingerprint for job in jobs] if sweep.trials else described
+    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:6]
+    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}{suffix}-{digest}", metrics)

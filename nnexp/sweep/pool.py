@@ -21,11 +21,12 @@ from typing import Any
 from nnexp.config.load import load_data
 from nnexp.engine import loops
 from nnexp.engine.surface import kind_of
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.runner import Notice, begin, compiling_told, give_up, reopen, train
 from nnexp.store.claims import Claims
 from nnexp.store.folder import RunFolder, fresh_ids
-from nnexp.store.runs import Run, read_run
+from nnexp.store.runs import RESUMABLE, Run, read_run
 from nnexp.sweep.limits import Exceeded, Limits
 from nnexp.sweep.plan import Job
 from nnexp.sweep.start import one_thread, start_method, without_interrupts
@@ -80,6 +81,7 @@ class Task:
             "case": job.trial.case,
             "run_id": self.run_id,
             "resume": None if job.begun is None else str(job.begun.path),
+            "pause": job.pause,
             "again": bool(self.deaths),
         }
 
@@ -350,10 +352,12 @@ def _work(
             run = read_run(root / claim.told) if claim.told else None
             if isinstance(run, Run) and run.status in KNOWN and not task["again"]:
                 return _told(run.record)
-            if not isinstance(run, Run) or run.status not in ("interrupted", "lost"):
+            if not isinstance(run, Run) or run.status not in RESUMABLE:
                 run = read_run(Path(task["resume"])) if task["resume"] else None
-            spent = 0.0
+            pause, spent = Pause(task["pause"]), 0.0
             if isinstance(run, Run):
+                if pause.reached(_last_epoch(run.path)):  # another sweep has just brought it there
+                    return _told(run.record) | {"status": "paused"}
                 experiment, folder = reopen(run, stock.prepared)
                 spent = run.record.get("wall_seconds") or 0.0
             else:
@@ -362,7 +366,10 @@ def _work(
                 folder = begin(experiment, root, task["label"], {"case": task["case"]}, task["run_id"])
             claim.tell(folder.path.name)
             with limits.held(stop_asked, spent) as asked:
-                return _told(train(experiment, folder, stop_asked=asked))
+                record = train(experiment, folder, pause, lambda: pause.due or asked())
+            if pause.due and record["status"] == "interrupted":
+                record["status"] = "paused"
+            return _told(record)
     except InputError as error:
         return {"status": "failed", "reason": str(error)}
     except Exceeded as error:
@@ -377,6 +384,21 @@ def _work(
 
 def _told(record: dict[str, Any]) -> dict[str, Any]:
     return {key: record.get(key) for key in ("id", "status", "reason", "final")}
+
+
+class Pause:
+    """Watches a run until it has logged an epoch after which a search looks at it; with null, for ever."""
+
+    def __init__(self, epoch: int | None):
+        self.epoch, self.due = epoch, False
+
+    def reached(self, epoch: int | None) -> bool:
+        """Whether a run that has logged this epoch is there."""
+        return self.epoch is not None and epoch is not None and epoch >= self.epoch
+
+    def __call__(self, trainer: Trainer, event: Row | Tick) -> None:
+        if isinstance(event, Row):
+            self.due = self.reached(int(event.values["epoch"] or 0))
 
 
 def _result(job: Job, record: dict[str, Any]) -> Result:

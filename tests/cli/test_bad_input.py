@@ -1627,6 +1627,180 @@ SWEEPS = [
     ),
 ]
 
+SPACES = [
+    sweep(
+        "range-without-search",
+        "space:\n  optimizer.lr: {log: [1e-4, 1]}\n",
+        "c.yaml:3:17  the range of 'optimizer.lr' needs a search, such as 'search: random' with 'trials: 20'",
+    ),
+    sweep_words(
+        "range-word-without-search",
+        "'optimizer.lr=log(1e-4,1)'",
+        "command line: optimizer.lr=log(1e-4,1): the range of 'optimizer.lr' needs a search",
+        "(--search random --trials 20), or a budget to tune it (--tune 20)",
+    ),
+    sweep("trials-of-nothing", "trials: 5\n", "c.yaml:2:1  trials: there is nothing to search"),
+    sweep("search-of-nothing", "search: random\n", "c.yaml:2:1  search: there is nothing to search"),
+    sweep_words("search-word-of-nothing", "--search sobol", "command line: --search sobol: there is nothing to search"),
+    sweep(
+        "search-without-trials",
+        "search: sobol\noptimizer.lr: {log: [1e-4, 1]}\n",
+        "c.yaml:2:1  search: how many trials? say for example 'trials: 20'",
+    ),
+    sweep_words("search-without-trials-words", "'optimizer.lr=log(1,2)' --search sobol", "sobol: how many trials?"),
+    sweep(
+        "search-unknown",
+        "search: sobel\ntrials: 3\noptimizer.lr: {log: [1, 2]}\n",
+        "c.yaml:2:9  search: 'sobel' is no search; did you mean 'sobol'?",
+    ),
+    sweep(
+        "search-key",
+        "search: {name: random, sead: 3}\ntrials: 3\noptimizer.lr: {log: [1, 2]}\n",
+        "c.yaml:2:9  search: unknown key 'sead' of random; did you mean 'seed'?",
+    ),
+    sweep("search-number", "search: 3\n", "c.yaml:2:9  search: must be one of random, halving, sobol, tpe"),
+    sweep("trials-none", "search: random\ntrials: 0\n", "c.yaml:3:9  trials: must be >= 1, found 0"),
+    sweep(
+        "range-upside-down",
+        "search: random\ntrials: 3\nspace:\n  optimizer.lr: {uniform: [1, 0.1]}\n",
+        "c.yaml:5:17  space.optimizer.lr: uniform: [1, 0.1] is empty; the lower bound comes first: [0.1, 1]",
+    ),
+    sweep(
+        "range-of-one",
+        "search: random\ntrials: 3\nbatch.size: {int: [8, 8]}\ndataset.n: 3\n",
+        "c.yaml:4:13  batch.size: int: [8, 8] holds one value; set that, without a range",
+    ),
+    sweep(
+        "log-of-zero",
+        "optimizer.lr: {log: [0, 1]}\n",
+        "c.yaml:2:15  optimizer.lr: log: a logarithmic range has positive bounds, found 0; use uniform for it",
+    ),
+    sweep_words("log-negative", "'optimizer.lr=log(-1,1)'", "log(-1,1): log: a logarithmic range has positive bounds"),
+    sweep_words("log-of-one-bound", "'optimizer.lr=log(1)'", "log(1): log: must be the two bounds, such as [0.001, 1]"),
+    sweep_words("log-of-nothing", "'optimizer.lr=log()'", "log(): log: must be the two bounds"),
+    sweep_words("uniform-infinite", "'optimizer.lr=uniform(0,.inf)'", "the bounds must be finite numbers, found inf"),
+    sweep_words("int-of-halves", "'batch.size=int(1.5,3)'", "int: the bounds must be whole numbers, found 1.5"),
+    sweep_words("range-open", "'optimizer.lr=log(1e-4,1'", "log(1e-4,1: log(...) is closed and stands alone"),
+    sweep_words("range-misspelt", "'optimizer.lr=uniforn(0,1)'", "no uniforn(...); did you mean 'uniform'?"),
+    sweep_words("choice-of-one", "'optimizer=choice(adam)'", "choice: a choice of one is no choice; set the value"),
+    sweep(
+        "range-inside",
+        "optimizer:\n  lr: {log: [1, 2]}\n",
+        "c.yaml:3:7  optimizer.lr: a range has no place inside a component; write space: {optimizer.lr: ...}",
+    ),
+    sweep("range-of-components", "optimizer: {choice: [sgd, adam]}\n", "write space: {optimizer: ...}"),
+    sweep(
+        "choice-twice-in-space",
+        "space: {optimizer: {choice: [sgd, sgd]}}\n",
+        "c.yaml:2:20  space.optimizer: choice: must not hold the same value twice",
+    ),
+    sweep(
+        "range-bare", "space: {optimizer.lr: 0.1}\n", "space.optimizer.lr: must be a range (log, uniform, int, choice)"
+    ),
+    sweep(
+        "range-two-kinds",
+        "optimizer.lr: {log: [1, 2], uniform: [1, 2]}\n",
+        "c.yaml:2:15  optimizer.lr: says log and uniform; give one of log, uniform, int, choice",
+    ),
+    sweep(
+        "range-of-no-kind",
+        "space: {optimizer.lr: {lgo: [1, 2]}}\n",
+        "space.optimizer.lr: 'lgo' is no part of a range; did you mean 'log'?",
+    ),
+    sweep(
+        "several-ranges-without-condition",
+        "space:\n  optimizer.lr: [{log: [1, 2]}, {log: [3, 4], when: {optimizer: sgd}}]\n",
+        "c.yaml:3:17  space.optimizer.lr: of several ranges for one key, each needs a condition",
+    ),
+    sweep(
+        "two-ranges-at-once",
+        "search: random\ntrials: 3\nspace:\n  optimizer.lr:\n  - {log: [1, 2], when: {optimizer: adam}}\n"
+        "  - {log: [3, 4], when: {dataset: moons}}\n",
+        "two ranges of optimizer.lr hold at once; their conditions must exclude each other",
+    ),
+    sweep(
+        "condition-key",
+        "search: random\ntrials: 3\nbatch.size: {int: [2, 8], when: {optimiser: sgd}}\n",
+        "c.yaml:4:13  batch.size: when: there is no key 'optimiser'; did you mean 'optimizer'?",
+    ),
+    sweep(
+        "condition-value",
+        "search: random\ntrials: 3\ngrid: {optimizer: [sgd, adam]}\n"
+        "batch.size: {int: [2, 8], when: {optimizer: adm}}\n",
+        "c.yaml:5:13  batch.size: when: optimizer is never adm, but sgd or adam; did you mean 'adam'?",
+    ),
+    sweep(
+        "condition-empty",
+        "batch.size: {int: [2, 8], when: {}}\n",
+        "c.yaml:2:13  batch.size: when: 'when' must hold keys and values, such as {optimizer: adam}",
+    ),
+    sweep(
+        "space-key",
+        "search: random\ntrials: 3\nspace: {optimizer.lrr: {log: [1, 2]}}\n",
+        "c.yaml:4:24  optimizer.lrr: unknown key for optimizer 'adam'",
+        "did you mean 'lr'?",
+    ),
+    sweep(
+        "range-out-of-bounds",
+        "search: random\ntrials: 50\nspace: {optimizer.lr: {uniform: [-2, -1]}}\n",
+        "c.yaml:4:23  optimizer.lr: must be >= 0, found -1.",
+        "3 problems in c.yaml",
+    ),
+    sweep(
+        "more-trials-than-points",
+        "search: random\ntrials: 9\nspace: {batch.size: {int: [2, 4]}}\n",
+        "c.yaml:4:21  9 trials of a space that has 3 points; ask for 3, or use grid",
+    ),
+    sweep(
+        "range-and-grid",
+        "search: random\ntrials: 2\ngrid: {optimizer.lr: [1, 2]}\nspace: {optimizer.lr: {log: [1, 2]}}\n",
+        "'optimizer.lr' (grid) and 'optimizer.lr' (a range) set the same value; leave one of them out",
+    ),
+    sweep_words("range-of-seeds", "'seed=int(1,9)' --search random --trials 3", "'seed' is not part of a grid"),
+    sweep(
+        "judged-by-test",
+        "search: random\ntrials: 2\nmetric: test_accuracy\nspace: {optimizer.lr: {log: [1, 2]}}\n",
+        "c.yaml:4:1  metric: test scores are not for choosing; say validation_accuracy",
+    ),
+    sweep(
+        "judged-by-nothing",
+        "search: random\ntrials: 2\nmetric: acuracy\nspace: {optimizer.lr: {log: [1, 2]}}\n",
+        "no run has the metric 'acuracy'; did you mean 'accuracy'?",
+    ),
+    sweep("direction", "direction: up\n", "c.yaml:2:12  direction: must be one of maximize, minimize; found 'up'"),
+    sweep("direction-of-nothing", "direction: maximize\n", "c.yaml:2:1  direction: there is nothing to search"),
+    sweep("tune-without-budget", "tune: {optimizer.lr: {log: [1, 2]}}\n", "tune.budget: missing; it is needed"),
+    sweep("tune-of-nothing", "tune: {budget: 3}\n", "c.yaml:2:1  tune: there is nothing to tune; give it a range"),
+    sweep_words("tune-word-of-nothing", "--tune 3", "command line: --tune 3: there is nothing to tune"),
+    sweep("tune-key", "tune: {budgte: 3, optimizer.lr: {log: [1, 2]}}\n", "tune.budgte: unknown key", "'budget'"),
+    sweep("tune-number", "tune: 3\n", "c.yaml:2:7  tune: must be keys and values, found 3"),
+    sweep(
+        "tune-range",
+        "tune: {budget: 3, optimizer.lr: {log: [2, 1]}}\n",
+        "c.yaml:2:33  tune.optimizer.lr: log: [2, 1] is empty",
+    ),
+    sweep(
+        "tune-and-search",
+        "search: random\ntune: {budget: 3, optimizer.lr: {log: [1, 2]}}\n",
+        "c.yaml:2:1  search: a sweep searches or tunes; 'tune' has a search and a budget of its own",
+    ),
+    sweep(
+        "tune-and-space",
+        "space: {batch.size: {int: [2, 4]}}\ntune: {budget: 3, optimizer.lr: {log: [1, 2]}}\n",
+        "c.yaml:2:21  'batch.size' is searched and 'tune' is there; put it under 'tune'",
+    ),
+    line(
+        "trained-space", "train c.yaml", "'space' makes this file a sweep; run it with: nnexp sweep", text="space: {}\n"
+    ),
+    override("trained-range", "'optimizer.lr=log(1e-4,1)'", "several values for one run", "nnexp sweep c.yaml"),
+    sweep_words(
+        "a-million-runs",
+        "'optimizer.lr=logspace(1e-4,1,1000)' 'batch.size=range(2,12)' --seeds 100",
+        "1,000,000 runs, about ",
+        "; to go on all the same: --yes",
+    ),
+]
+
 COMMANDS = [
     line("no-command", "trian c.yaml", "No such command 'trian'. Did you mean 'train'?"),
     line("option", "train c.yaml --fromat json", "No such option: --fromat", "--format"),
@@ -1732,6 +1906,7 @@ CASES = [
     *TABLES,
     *FILES,
     *SWEEPS,
+    *SPACES,
     *COMMANDS,
 ]
 
@@ -1853,6 +2028,50 @@ PAST = [
     ("plot run abc", "no run or sweep 'abc' (1 run in runs)"),
     ("plot run --metric acuracy", "--metric: no run has 'acuracy'; did you mean 'accuracy'?"),
     ("plot run -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
+    ("compare --where 'tag < 3'", "--where: 'tag < 3': a run has a tag or has not; write tag=good or tag!=good"),
+    ("compare @good", "no run or sweep '@good' (1 run in runs)"),
+    ("show @lst", "no run or sweep '@lst' (1 run in runs); did you mean '@last'?"),
+    ("runs last", "'nnexp runs last': no such command; runs of a name: nnexp runs --where name=last; of a sweep: "),
+    ("runs exprt @last x.zip", "'nnexp runs exprt': no such command; did you mean 'export'?"),
+    ("runs --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+    ("runs --columns some", "--columns: 'some' is neither auto nor all"),
+    ("runs --sort sise", "--sort: 'sise' is not one of age, size, "),
+    ("runs --status finish", "--status: a run is never 'finish'; did you mean 'finished'?"),
+    ("runs --since 'long ago'", "--since: 'long ago' is no time; write '2 hours ago', '3 days', yesterday, or a date"),
+    ("runs --since '2 hors ago'", "--since: 'hor' is no unit of time; did you mean 'hour'?"),
+    ("runs --sweep grid", "--sweep: no sweep 'grid' (0 sweeps in runs)"),
+    ("runs --tag 'my tag'", "'my tag' is no tag: a tag is one word of letters, digits, '.', '_' and '-', at most 64"),
+    ("runs --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
+    ("runs export @last", "'@last': the file comes last and ends in .tar.gz or .zip: nnexp runs export RUN... FILE"),
+    ("runs export x.tar.gz", "export which runs? for example: nnexp runs export @last x.tar.gz, or a sweep's name"),
+    ("runs export y x.zip", "no run or sweep 'y' (1 run in runs)"),
+    ("runs export @last nowhere/x.zip", "cannot write nowhere/x.zip: No such file or directory"),
+    ("runs export --where seed=9 x.zip", "no runs to export"),
+    ("runs import none.zip", "none.zip: no such file"),
+    ("runs import runs", "runs is a folder; give the file that 'nnexp runs export' wrote"),
+    (
+        "runs import c.yaml",
+        "c.yaml is no export of nnexp: it is neither a .tar.gz nor a .zip; 'nnexp runs export' writes",
+    ),
+    ("tag @last", "which tag? it comes last: nnexp tag @last good"),
+    (
+        "tag @last 'my tag'",
+        "'my tag' is no tag: a tag is one word of letters, digits, '.', '_' and '-', at most 64; perhaps",
+    ),
+    ("tag @last last", "tag 'last': @last means the last run; choose another word"),
+    ("tag x good", "no run or sweep 'x' (1 run in runs)"),
+    ("tag @last good --remove", "none of the 1 run has the tag 'good'"),
+    ("note x 'a note'", "no run or sweep 'x' (1 run in runs)"),
+    ("rm", "remove which runs? for example: nnexp rm @last, or a sweep's name (nnexp runs lists them)"),
+    ("rm x", "no run or sweep 'x' (1 run in runs)"),
+    ("rm @last --empty-bin", "--empty-bin deletes all that is in the bin; name no runs beside it"),
+    ("restore @last", "the bin of runs is empty"),
+    ("reproduce x", "no run or sweep 'x' (1 run in runs)"),
+    ("reproduce --format csv", "--format: 'csv' is not one of table, json"),
+    ("diff @last @last", "'@last' and '@last' are the same run, "),
+    ("diff @last @last~1", "no run '@last~1': runs holds 1, down to @last~0"),
+    ("sweep c.yaml --shard 3/2", "--shard: '3/2': the shards are 1/2 to 2/2"),
+    ("sweep c.yaml --shard two", "--shard: 'two' is no part of a whole; write 2/5 for the second of five"),
     ("compare --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
 ]
 

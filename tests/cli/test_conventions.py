@@ -7,13 +7,16 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nnexp.cli.main import EXIT_CODES, GROUPS
+from nnexp.store.labels import change_labels
 from tests.command import Outcome, nnexp, nnexp_process
 from tests.past import past_run
 from tests.small import config_file
@@ -28,6 +31,16 @@ WORDS: dict[str, tuple[str, ...]] = {
     "compare": ("compare",),
     "compare --each": ("compare", "--each"),
     "show": ("show",),
+    "diff": ("diff", "@last~1", "@last"),
+    "reproduce": ("reproduce", "trained"),
+    "runs": ("runs",),
+    "runs export": ("runs", "export", "@last", "new.zip"),
+    "runs import": ("runs", "import", "old.tar.gz"),
+    "tag": ("tag", "@last", "good"),
+    "note": ("note", "@last", "a note"),
+    "note to read": ("note", "@last~1"),
+    "rm": ("rm", "@last"),
+    "restore": ("restore", "removed"),
     "list": ("list",),
     "explain": ("explain", "adam"),
     "plot": ("plot", "components", "clip", "norm"),
@@ -40,12 +53,28 @@ WORDS: dict[str, tuple[str, ...]] = {
 each_use = pytest.mark.parametrize("words", [pytest.param(words, id=name) for name, words in WORDS.items()])
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the folder of a run that was trained, and an export of it."""
+    folder = tmp_path_factory.mktemp("once")
+    config_file(folder)
+    assert nnexp("train", "small.yaml", "--quiet", cwd=folder).code == 0
+    assert nnexp("runs", "export", "@last", "old.tar.gz", cwd=folder).code == 0
+    [path] = (folder / "runs").iterdir()
+    path.rename(folder / "trained")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with a configuration and two past runs."""
+def folder(tmp_path: Path, once: Path) -> Path:
+    """A folder with a configuration, two past runs, one that was removed, one that lies elsewhere, and an export."""
     config_file(tmp_path)
     for seed in range(2):
-        past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
+        path = past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
+        change_labels([path], lambda labels: replace(labels, note="noted before"))
+    past_run(tmp_path / "runs" / ".bin", 0.5, name="removed")
+    shutil.copytree(once / "trained", tmp_path / "trained")
+    shutil.copy(once / "old.tar.gz", tmp_path)
     return tmp_path
 
 
@@ -56,7 +85,9 @@ def test_every_command_is_used_here() -> None:
 # -- what is data and what is talk -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "check", "compare", "show", "list", "explain", "schema"])
+@pytest.mark.parametrize(
+    "command", ["train", "sweep", "check", "compare", "show", "diff", "reproduce", "runs", "list", "explain", "schema"]
+)
 def test_json_on_stdout(folder: Path, command: str) -> None:
     words = WORDS[command] if command == "schema" else (*WORDS[command], "--format", "json")
     result = nnexp(*words, cwd=folder)
@@ -64,7 +95,7 @@ def test_json_on_stdout(folder: Path, command: str) -> None:
     assert isinstance(json.loads(result.out), dict | list)
 
 
-@pytest.mark.parametrize("command", ["sweep", "sweep --dry-run", "compare", "list"])
+@pytest.mark.parametrize("command", ["sweep", "sweep --dry-run", "compare", "diff", "runs", "list"])
 def test_csv_on_stdout(folder: Path, command: str) -> None:
     header, *rows = csv.reader(io.StringIO(nnexp(*WORDS[command], "--format", "csv", cwd=folder).out, newline=""))
     assert rows
@@ -86,7 +117,7 @@ def test_colours_where_they_are_wanted(folder: Path) -> None:
     assert "\x1b[1;32m" in nnexp("compare", "--each", cwd=folder, FORCE_COLOR="1").out
 
 
-@pytest.mark.parametrize("command", ["train", "sweep"])
+@pytest.mark.parametrize("command", ["train", "sweep", "reproduce"])
 def test_quiet_is_silent(folder: Path, command: str) -> None:
     assert nnexp(*WORDS[command], "--quiet", cwd=folder) == Outcome(0, "", "")
 
@@ -143,7 +174,15 @@ def test_help_lists_the_commands_and_the_exit_codes() -> None:
         assert f" {name} " in words
         assert example in words
     assert EXIT_CODES in words
-    for code in ("0 done", "1 a run failed or diverged", "2 wrong input", "3 a sweep", "130 Ctrl-C", "143 SIGTERM"):
+    for code in (
+        "0 done",
+        "1 a run failed or diverged",
+        "2 wrong input",
+        "3 a sweep",
+        "4 a reproduced",
+        "130 Ctrl-C",
+        "143 SIGTERM",
+    ):
         assert code in EXIT_CODES
 
 
@@ -155,7 +194,9 @@ def test_help_of_a_command_has_an_example(command: str) -> None:
     assert nnexp(command, "-h", cwd=Path.cwd(), COLUMNS="200").out == result.out
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "check", "compare", "show", "list", "explain"])
+@pytest.mark.parametrize(
+    "command", ["train", "sweep", "check", "compare", "show", "diff", "reproduce", "runs", "list", "explain"]
+)
 def test_help_names_the_formats_that_there_are(folder: Path, command: str) -> None:
     words = " ".join(nnexp(command, "--help", cwd=folder, COLUMNS="200").out.split())
     said = re.search(r"--format FORMAT (.*?)\.", words)
@@ -216,6 +257,9 @@ def completed(folder: Path, line: str) -> list[str]:
         ("nnexp show 0", ["0"]),
         ("nnexp compare pa", ["past"]),
         ("nnexp train --resume @", ["@last"]),
+        ("nnexp runs ", ["export", "import"]),
+        ("nnexp rm pa", ["past"]),
+        ("nnexp restore re", ["removed"]),
     ],
 )
 def test_completion(folder: Path, line: str, offered: list[str]) -> None:
@@ -248,6 +292,7 @@ HEAVY = {"numpy", "numba", "pandas", "scipy", "pebble", "threadpoolctl"}
         (("--help",), set()),
         (("--version",), set()),
         (("compare", "--help"), set()),
+        (("runs", "--runs", "none"), HEAVY - {"numba", "pandas", "scipy", "pebble", "threadpoolctl"}),
         (("train", "no_such_file.yaml"), HEAVY - {"numba", "pandas", "scipy", "pebble"}),
         (("list",), HEAVY - {"numba", "pandas", "scipy", "pebble"}),
     ],

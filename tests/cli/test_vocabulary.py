@@ -259,6 +259,16 @@ def test_schema_of_sweeps() -> None:
     good: dict[str, Any] = {"base": "a.yaml", "grid": {"optimizer.lr": [0.1]}, "cases": {"a": {"stop": 3}}, "seeds": 5}
     assert fits(good, found)
     assert fits({**good, "seeds": [1, 2]}, found)
+    several = [{"log": [0.1, 1], "when": {"optimizer": "sgd"}}, {"int": [1, 2], "when": {"optimizer": ["adam"]}}]
+    for right in (
+        {"space": {"optimizer.lr": {"log": [1e-4, 1]}}, "search": "sobol", "trials": 4, "direction": "maximize"},
+        {"optimizer.lr": {"uniform": [0, 1]}, "search": {"name": "tpe", "batch": 8}, "metric": "validation_loss"},
+        {"space": {"optimizer.lr": several, "activation": {"choice": ["relu", {"name": "elu"}]}}},
+        {"tune": {"budget": 3, "seeds": 2, "optimizer.lr": several, "search": "random"}},
+    ):
+        assert fits({**good, **right}, found), right
     wrongs: list[dict[str, Any]] = [{"grid": {"optimizer.lr": 0.1}}, {"seeds": "five"}, {"cases": [1]}, {"grids": {}}]
+    wrongs += [{"space": {"optimizer.lr": {"lgo": [1, 2]}}}, {"optimizer.lr": 0.1}, {"trials": 0}, {"direction": "up"}]
+    wrongs += [{"tune": {"optimizer.lr": {"log": [1, 2]}}}, {"tune": {"budget": 3, "optimizer.lr": 3}}]
     for wrong in wrongs:
         assert not fits({**good, **wrong}, found)
