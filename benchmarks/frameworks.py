@@ -161,12 +161,15 @@ class Nnexp(Framework):
         classes = tuple(str(c) for c in range(CLASSES))
         data = Data(train, none, none, features, classes, (), 0.0, 1.0, "", ())
         self.experiment = Experiment(load_data(config, "benchmarks/frameworks.py").config, data)
-        threadpoolctl.threadpool_limits(self.settings["threads"], user_api="blas")
+        threadpoolctl.threadpool_limits(1, user_api="blas")
         np.seterr(all="ignore")
         self.experiment.rehearse()
 
     def reset(self) -> None:
+        import threadpoolctl
+
         trainer = self.experiment.trainer()
+        threadpoolctl.threadpool_limits(trainer.divide(self.settings["threads"]), user_api="blas")
         value = trainer.network.value
         for name in value:
             value[name][...] = name.endswith(".gamma")

@@ -1,13 +1,13 @@
 """How close a training step comes to the machine's limits, and where the rest goes: python benchmarks/limits.py
 
-Three tables over the five networks of benchmarks/networks.py (Adam, cross-entropy, float32, reshuffled each epoch), for
-one BLAS thread and for all cores:
+For each of five networks (Adam, cross-entropy, float32, reshuffled each epoch), on one thread and on all cores:
 
-- the step as training makes it, beside the matrix products that it cannot do without (forward, and both gradients but
-  for the input gradient of the first layer);
-- the optimizer's pass beside the memory that it must move, as a share of what a copy of arrays of that size reaches;
-- a profile by part: what each part takes when it is called alone, over and over, on the arrays of a real step. `rest`
-  is what the whole step takes beyond the sum: Python between the parts, and caches that the parts take from each other.
+- the step, as training makes it: whole epochs without evaluation, divided by their steps;
+- the matrix products that it cannot do without (forward, and both gradients but for the input gradient of the first
+  layer), alone, on arrays of the same shapes, by NumPy: on one BLAS thread, or on as many as there are cores;
+- a profile by part: the calls of a step on one thread, played part by part, each over and over. `rest` is what the step
+  takes beyond their sum: permutations, coefficients, Python, and caches that the parts take from each other;
+- the optimizer's pass beside the memory that it moves, as a share of what copying arrays of that size reaches.
 
 All figures of a network are measured in turn, `--repeat` times; they are medians, in microseconds.
 """
@@ -15,94 +15,94 @@ All figures of a network are measured in turn, `--repeat` times; they are median
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import threadpoolctl
 
-from benchmarks.networks import NETWORKS, Shape, experiment_of
-from nnexp.engine.stages import LinearStage
-from nnexp.engine.trainer import Trainer
+from nnexp.components.activations import Call
+from nnexp.config.load import load_data
+from nnexp.engine.tape import PRODUCTS, Tape
+from nnexp.engine.trainer import Experiment, Trainer
 
+NETWORKS = {
+    "64-32-10": ([32], 32),
+    "64-128-128-10": ([128, 128], 64),
+    "784-256-256-10": ([256, 256], 128),
+    "784-8x128-10": ([128] * 8, 64),
+    "784-3x1024-10": ([1024] * 3, 256),
+}
 PARTS = ("gather", "products", "forward", "loss", "backward", "optimizer")
 
 
-def products(shape: Shape) -> Callable[[], None]:
-    """The matrix products of one step on arrays of its own."""
+def trainer_of(name: str, normalization: str, dropout: float) -> Trainer:
+    """A trainer in its first epoch, on digits or on 6,144 drawn examples of 784 features."""
+    hidden, batch = NETWORKS[name]
+    split = {"validation": 0, "test": 0}
+    data = {"name": "blobs", "n": 6144, "features": 784, "centers": 10, **split}
+    config = {
+        "dataset": {"name": "digits", **split} if name.startswith("64-") else data,
+        "architecture": {"name": "mlp", "hidden": hidden},
+        "normalization": normalization,
+        "regularization": [{"name": "dropout", "rate": dropout}] if dropout else [],
+        "batch": {"name": "mini", "size": batch, "drop_last": True},
+        "optimizer": {"name": "adam", "lr": 1e-5},
+        "threads": 1,
+    }
+    experiment = Experiment(load_data(config, "benchmarks/limits.py").config)
+    experiment.rehearse()
+    trainer = experiment.trainer()
+    trainer.epoch = 1
+    return trainer
+
+
+def products(name: str, trainer: Trainer) -> Callable[[], None]:
+    """The matrix products of one step on arrays of their own."""
     rng = np.random.default_rng(0)
+    hidden, batch = NETWORKS[name]
     layers = []
-    for inputs, outputs in pairwise(shape.widths):
-        sizes = (shape.batch, inputs), (inputs, outputs), (shape.batch, outputs)
+    for inputs, outputs in pairwise((trainer.network.inputs, *hidden, trainer.network.outputs)):
+        sizes = (batch, inputs), (inputs, outputs), (batch, outputs)
         x, w, d = (rng.normal(size=size).astype("f4") for size in sizes)
-        layers.append((x, w, w.T, d, np.empty_like(d), np.empty_like(w), np.empty_like(x)))
+        layers.append((x, w, d, np.empty_like(d), np.empty_like(w), np.empty_like(x)))
 
     def run() -> None:
-        for x, w, _, _, z, _, _ in layers:
+        for x, w, _, z, _, _ in layers:
             np.dot(x, w, out=z)
         for number in range(len(layers) - 1, -1, -1):
-            x, _, wt, d, _, dw, dx = layers[number]
+            x, w, d, _, dw, dx = layers[number]
             np.dot(x.T, d, out=dw)
             if number:
-                np.dot(d, wt, out=dx)
+                np.dot(d, w.T, out=dx)
 
     return run
 
 
-def parts_of(trainer: Trainer) -> dict[str, Callable[[], Any]]:
-    """What a step consists of, each as a call on the arrays that a real step left."""
-    learner, batches = trainer.learner, trainer.batches
-    x, t = (array.copy() for array in next(iter(batches.epoch(1))))
-    learner.step(x, t, 1e-5)
-    passed, loss = learner.network.over(len(x), training=True), learner.loss_over(len(x))
-    z = passed.forward(x)
-    loss(z, t)
-    linear = [stage for stage in passed.stages if isinstance(stage, LinearStage)]
-    others = [stage for stage in passed.stages if not isinstance(stage, LinearStage)]
-    inputs = {stage: stage.x for stage in linear}
-    errors = {stage: np.ones_like(stage.z) for stage in linear}
-    ones = {stage: np.ones_like(stage.forward(getattr(stage, "z", getattr(stage, "x", None)))) for stage in others}
-
-    def multiply() -> None:
-        for stage in linear:
-            stage.forward(inputs[stage])
-        for stage in linear:
-            stage.backward(errors[stage])
-
-    def forward() -> None:
-        for stage in others:
-            stage.forward(stage.z if hasattr(stage, "z") else stage.x)
-
-    def backward() -> None:
-        for stage in others:
-            stage.backward(ones[stage])
-
-    return {
-        "gather": partial(_epoch, trainer, batches.steps),
-        "products": multiply,
-        "forward": forward,
-        "loss": partial(loss, z, t),
-        "backward": backward,
-        "optimizer": partial(learner.steps.move, learner, 0.0, x, t, 1e-5, 1),
-    }
+def parts_of(trainer: Trainer) -> dict[str, Tape]:
+    """A step's calls by what they are for, each as a tape of its own, on the arrays that a real step left."""
+    trainer.learner.play(next(trainer.batches.indices(1))[:1], [1e-5])
+    player = trainer.learner.player(trainer.batches.rows)
+    assert player is not None
+    calls: dict[str, list[Call]] = {part: [] for part in PARTS}
+    for part, some in player.parts[0].items():
+        for call in some:
+            calls["products" if call[0] in PRODUCTS else part].append(call)
+    return {part: Tape(some) for part, some in calls.items()}
 
 
-def _epoch(trainer: Trainer, steps: int) -> int:
-    """Gather all batches of an epoch."""
-    for _ in trainer.batches.epoch(1):
-        pass
-    return steps
-
-
-def whole(trainer: Trainer) -> int:
+def epoch(trainer: Trainer) -> int:
     """An epoch of training without its evaluation. Returns the number of steps."""
-    for x, t in trainer.batches.epoch(1):
-        trainer.learner.step(x, t, 1e-5)
+    for span in trainer.batches.indices(trainer.epoch):
+        trainer._advance(span)
+    trainer.epoch, trainer.position = trainer.epoch + 1, 0
     return trainer.batches.steps
 
 
@@ -117,10 +117,38 @@ def seconds(work: Callable[[], Any], budget: float) -> float:
     return spent / count
 
 
-def copy_rate(parameters: int) -> float:
+def copy_rate(parameters: int, budget: float) -> float:
     """Bytes a second that copying reaches between arrays of so many float32, read and write counted."""
     a, b = np.ones(parameters, "f4"), np.empty(parameters, "f4")
-    return 2 * a.nbytes / min(seconds(partial(np.copyto, b, a), 0.02) for _ in range(5))
+    return 2 * a.nbytes / min(seconds(partial(np.copyto, b, a), budget / 10) for _ in range(5))
+
+
+def measured(name: str, cores: int, args: argparse.Namespace) -> dict[str, Any]:
+    """One network's row."""
+    one, many = (trainer_of(name, args.normalization, args.dropout) for _ in range(2))
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
+        blas = many.divide(cores)
+    alone, tapes = products(name, one), parts_of(one)
+    steps = max(1, round(args.budget / 4 / max(seconds(alone, 0.01), 1e-7)))
+    rounds = []
+    for _ in range(args.repeat):
+        with threadpoolctl.threadpool_limits(1, user_api="blas"):
+            times = {"step": seconds(partial(epoch, one), args.budget), "alone": seconds(alone, args.budget)}
+            for part, tape in tapes.items():
+                blank = np.zeros((steps if part == "products" else 10 * steps, 1))
+                times[part] = seconds(partial(tape.play, (), blank), args.budget / 2)
+        with threadpoolctl.threadpool_limits(blas, user_api="blas"):
+            times["step, all cores"] = seconds(partial(epoch, many), args.budget)
+        with threadpoolctl.threadpool_limits(cores, user_api="blas"):
+            times["alone, all cores"] = seconds(alone, args.budget)
+        rounds.append(times)
+    many.divide(1)
+    row = {key: statistics.median(times[key] for times in rounds) * 1e6 for key in rounds[0]}
+    row["rest"] = row["step"] - sum(row[part] for part in PARTS)
+    size, slots = one.network.size, len(one.learner.slots)
+    moved = size * 4 * (3 + 2 * slots)  # θ and the slots are read and written, the gradient is read
+    row["share of copy"] = moved / (row["optimizer"] * 1e-6) / copy_rate(size, args.budget)
+    return row
 
 
 def main() -> None:
@@ -128,29 +156,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--budget", type=float, default=0.2, help="seconds for each figure of a round")
-    parser.add_argument("--networks", nargs="*", default=list(NETWORKS))
-    parser.add_argument("--threads", nargs="*", type=int, default=sorted({1, os.cpu_count() or 1}))
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS, metavar="NAME")
     parser.add_argument("--normalization", default="none")
     parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--csv", type=Path, help="where the figures go, too")
     args = parser.parse_args()
-    head = f"{'network':20} {'thr':>3} {'step':>8} {'products':>8} {'ratio':>6}"
-    print(head + "".join(f"{part:>10}" for part in (*PARTS, "rest")) + f"{'of copy':>9}")
+    cores = os.cpu_count() or 1
+    keys = ("step", "alone", "step, all cores", "alone, all cores", *PARTS, "rest")
+    print(f"microseconds; {cores} cores; the profile is of one thread")
+    print(f"{'':15} {'one thread':^23} {'all cores':^23}")
+    head = " ".join(f"{word:>8}" for word in ("step", "products", "step", "products", *PARTS, "rest"))
+    print(f"{'network':15} {'ratio':>5} {head} {'of copy':>8}")
+    rows = []
     for name in args.networks:
-        for threads in args.threads:
-            with threadpoolctl.threadpool_limits(threads, user_api="blas"):
-                experiment = experiment_of(NETWORKS[name], args.normalization, args.dropout)
-                experiment.rehearse()
-                trainer = Trainer(experiment)
-                alone = products(NETWORKS[name])
-                work: dict[str, Callable[[], Any]] = {"step": partial(whole, trainer), "alone": alone, **parts_of(trainer)}
-                rounds = [{key: seconds(call, args.budget) for key, call in work.items()} for _ in range(args.repeat)]
-            µs = {key: statistics.median(one[key] for one in rounds) * 1e6 for key in work}
-            rest = µs["step"] - sum(µs[part] for part in PARTS)
-            size, slots = trainer.network.size, len(trainer.learner.slots)
-            moved = size * 4 * (3 + 2 * slots)  # θ and the slots are read and written, the gradient is read
-            share = moved / (µs["optimizer"] * 1e-6) / copy_rate(size)
-            line = f"{name:20} {threads:3} {µs['step']:8.1f} {µs['alone']:8.1f} {µs['step'] / µs['alone']:6.2f}"
-            print(line + "".join(f"{µs[part]:10.1f}" for part in PARTS) + f"{rest:10.1f} {share:8.0%}", flush=True)
+        row = measured(name, cores, args)
+        rows.append({"network": name, **row})
+        figures = " ".join(f"{row[key]:8.1f}" for key in keys)
+        print(f"{name:15} {row['step'] / row['alone']:5.2f} {figures} {row['share of copy']:8.0%}", flush=True)
+    if args.csv:
+        with args.csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, rows[0].keys())
+            writer.writeheader()
+            writer.writerows(rows)
 
 
 if __name__ == "__main__":

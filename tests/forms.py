@@ -14,7 +14,7 @@ from nnexp.engine import loops
 BUILDERS: dict[str, Callable[..., Any]] = {
     name: builder.__wrapped__
     for name, builder in vars(loops).items()
-    if hasattr(builder, "__wrapped__") and not name.startswith("_")
+    if hasattr(builder, "__wrapped__") and str(builder.__annotations__.get("return")).startswith("Callable[...")
 }
 """The functions of nnexp.engine.loops that build a loop, by name, without their cache."""
 

@@ -62,9 +62,10 @@ def train(
     loaded = load(config, changes)
     experiment = experiment_for(loaded)
     label = slug("-".join(c.partition("=")[0].rsplit(".", 1)[-1] + "-" + c.partition("=")[2] for c in changes))
-    from nnexp.runner import begin
+    from nnexp.runner import begin, compiling_told
 
-    folder = begin(experiment, runs_root(runs), label if changes else "")
+    with compiling_told((lambda text: None) if quiet else say):
+        folder = begin(experiment, runs_root(runs), label if changes else "")
     _train(experiment, folder, quiet, how)
 
 

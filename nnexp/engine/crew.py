@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ class Crew:
         self.size = helpers
         self._helpers = [_Helper() for _ in range(helpers)]
 
-    def begin(self, jobs: list[Callable[[], Any]]) -> None:
+    def begin(self, jobs: Sequence[Callable[[], Any]]) -> None:
         """Give each helper a job."""
         for helper, job in zip(self._helpers, jobs, strict=True):
             helper.begin(job)

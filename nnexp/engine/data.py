@@ -276,7 +276,7 @@ class Batches:
         return np.arange(count) if order is None else order[:count]
 
     def indices(self, epoch: int, start: int = 0) -> Iterator[np.ndarray]:
-        """Which examples are in the batches of an epoch from the `start`-th on: (K, B), then what is left, (1, rest)."""
+        """Which examples are in the batches of an epoch from the `start`-th on: (K, B), then the rest, (1, rest)."""
         order = self.order(epoch)
         if order is None:
             order = np.arange(len(self.x))

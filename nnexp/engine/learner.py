@@ -15,15 +15,17 @@ from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLo
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
 from nnexp.engine import loops
-from nnexp.engine.crew import Crew
 from nnexp.engine.augment import Mixed, Targets
-from nnexp.engine.network import Network
+from nnexp.engine.crew import Crew
 from nnexp.engine.loops import run
+from nnexp.engine.network import Network
 from nnexp.engine.player import Player
 from nnexp.engine.stages import ActivityStage
 from nnexp.engine.steps import steps_of
 from nnexp.engine.tape import Unplayable
 
+LARGE = 1 << 25
+"""Multiplications in a layer's product from which on its division by BLAS pays more than that of the batch."""
 BLOCK = 1 << 20
 """Bytes of outputs whose loss is evaluated at once."""
 EVALUATED = 512
@@ -324,13 +326,14 @@ class Learner(Descent):
         soft = self.loss.soft_targets(self.network.outputs) if isinstance(self.loss, SoftmaxLoss) else None
         return not together and (soft is None or np.ptp(soft.weight) == 0)
 
-    def divide(self, threads: int) -> int:
-        """Divide each batch of the attached examples among threads, if that can be done.
+    def divide(self, threads: int, rows: int) -> int:
+        """Divide each batch of `rows` of the attached examples among threads, if that can be done and pays.
 
         Returns how many threads a matrix product may take: one where batches are divided, else `threads`.
         """
         self.dismiss()
-        if threads == 1 or not self.separable or self._new_player(1) is None:
+        large = rows * self.network.weights >= LARGE * len(self.network.layers)
+        if threads == 1 or large or not self.separable or self._new_player(1) is None:
             return threads
         self._crew = Crew(threads - 1)
         return 1

@@ -124,7 +124,7 @@ def meet(arrived, own, tapes):
 @jit
 def attend(number, taken, most):
     """Whether a number (1,) becomes greater than `taken` while it is looked at `most` times."""
-    for _ in range(most):
+    for _ in range(most):  # noqa: SIM110
         if look(number.ctypes.data) > taken:
             return True
     return False

@@ -21,10 +21,10 @@ PROCESS = Path("/proc/self")
 def estimate(experiment: Experiment) -> dict[str, int]:
     """Bytes of the arrays that are held while an experiment trains, by what they are for.
 
-    Beside parameters, gradients (of each thread that a batch is divided among) and the optimizer's slots: the activations of all batch shapes, evaluation included,
-    with the batch, the loss and the outputs of the largest split; the data as they are held, with targets
-    as the loss wants them and an epoch's order; the best parameters, where early stopping keeps them; and what
-    pre-training takes for the layer that needs most.
+    Beside parameters, gradients (of each thread that a batch is divided among) and the optimizer's slots: the
+    activations of all batch shapes, evaluation included, with the batch, the loss and the outputs of the largest split;
+    the data as they are held, with targets as the loss wants them and an epoch's order; the best parameters, where
+    early stopping keeps them; and what pre-training takes for the layer that needs most.
     """
     config, data = experiment.config, experiment.data
     if isinstance(experiment, SurfaceExperiment):
@@ -35,7 +35,11 @@ def estimate(experiment: Experiment) -> dict[str, int]:
         parts["best"] = parts["parameters"] + sum(array.nbytes for array in network.running.values())
     n, t = len(data.train), data.train.t[:1]
     if config.pretrain is not None:  # a layer's inputs, their reconstruction, and a model with its optimizer's state
-        sizes = [2 * n * layer.inputs + 8 * layer.inputs * layer.mapped for layer in network.layers[:-1]]
+        rows = 4 * min(EVALUATED, n)
+        sizes = [
+            2 * n * layer.inputs + 8 * layer.inputs * layer.mapped + rows * (layer.inputs + layer.mapped)
+            for layer in network.layers[:-1]
+        ]
         parts["pretraining"] = max(sizes) * network.dtype.itemsize
     encoded = experiment.encoded(t)
     targets = 0 if np.may_share_memory(encoded, t) else encoded.nbytes

@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 class Player:
     """Plays a learner's steps on batches of one size."""
 
-    def __init__(
-        self, learner: Learner, x: np.ndarray, t: np.ndarray, rows: int, crew: Crew | None
-    ):
+    def __init__(self, learner: Learner, x: np.ndarray, t: np.ndarray, rows: int, crew: Crew | None):
         """For batches of `rows` of the examples x (N, F) with encoded targets t (N, ...). `crew` are other threads.
 
         Raises Unplayable where a step is not made of compiled calls alone.
@@ -52,16 +50,25 @@ class Player:
         meetings = [Meeting(threads), Meeting(threads)] if threads > 1 else []
         self._rngs: list[np.random.Generator] = []
         self._tapes: list[Tape] = []
+        self.parts: list[dict[str, list[Call]]] = []
+        """The calls of a step by what they are for, in their order; one for each thread."""
         for k, (start, end) in enumerate(pairwise(self._cuts)):
             passed = network.over(rows, training=True) if threads == 1 else self._share(end - start, gradients[k], k)
             loss, target = learner.new_loss(end - start), np.zeros((end - start, *t.shape[1:]), t.dtype)
             index = np.zeros(end - start, np.int64)
-            calls = [(loops.take(2), x, index, passed.x), (loops.take(t.ndim), t, index, target)]
-            calls += [*passed.ahead, *loss.connect(passed.z, target), *passed.connect(loss.d)]
-            part = slice(*bounds[k : k + 2])
-            calls += [meeting.place() for meeting in meetings[:1]]
-            calls += [*self._summed(gradients, part), *self._moved(part, rows)]
-            calls += [meeting.place() for meeting in meetings[1:]]
+            own = slice(*bounds[k : k + 2])
+            parts: dict[str, list[Call]] = {
+                "gather": [(loops.take(2), x, index, passed.x), (loops.take(t.ndim), t, index, target)],
+                "forward": passed.ahead,
+                "loss": loss.connect(passed.z, target),
+                "backward": passed.connect(loss.d),
+                "meet": [meeting.place() for meeting in meetings[:1]],
+                "add": self._summed(gradients, own),
+                "optimizer": self._moved(own, rows),
+                "meet again": [meeting.place() for meeting in meetings[1:]],
+            }
+            self.parts.append(parts)
+            calls = [call for part in parts.values() for call in part]
             self._tapes.append(Tape(calls, loss.value, (index, self.steps.coefficients)))
 
     def _share(self, rows: int, g: np.ndarray, k: int) -> Pass:

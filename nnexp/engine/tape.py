@@ -55,17 +55,18 @@ class Meeting:
 class Tape:
     """The calls of one step. What moves from step to step is told by the arrays that stand for it in the calls."""
 
-    def __init__(self, calls: Sequence[Call], value: Call, moving: Sequence[np.ndarray]):
+    def __init__(self, calls: Sequence[Call], value: Call | None = None, moving: Sequence[np.ndarray] = ()):
         """Raises Unplayable.
 
-        `value` is the call among them that returns the step's value; wherever one of the `moving` arrays begins, a
-        step reads or writes what `play` was given for it.
+        `value` is the call among them that returns the step's value, where there is one; wherever one of the `moving`
+        arrays begins, a step reads or writes what `play` was given for it.
         """
         self._kept: list[Any] = [calls]
         self._result, self._exception = np.zeros(2), np.zeros(1, np.int64)
         places: list[list[int]] = [[] for _ in (*moving, None)]
         starts = {array.ctypes.data: number for number, array in enumerate(moving)}
-        addresses, first, words = [], [0], []
+        addresses: list[int] = []
+        first, words = [0], list[int]()
         for call in calls:
             address, arguments = self._written(call)
             for number, word in enumerate(arguments):
@@ -126,14 +127,12 @@ class Tape:
             raise Unplayable(f"{len(words)} words")
         return address, words
 
-    def _product(
-        self, left: str, right: str, a: np.ndarray, b: np.ndarray, out: np.ndarray
-    ) -> tuple[int, list[int]]:
+    def _product(self, left: str, right: str, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> tuple[int, list[int]]:
         """out = op(a) op(b) for arrays in rows: in Fortran's columns outᵀ = op(b)ᵀ op(a)ᵀ."""
         address, integer = _gemm(out.dtype.char)
         n, m = out.shape
         k = a.shape[0] if left == "T" else a.shape[1]
-        sizes = np.array([m, n, k, b.shape[1], a.shape[1], m], integer)
+        sizes: np.ndarray = np.array([m, n, k, b.shape[1], a.shape[1], m], integer)
         factors, letters = np.array([1, 0], out.dtype), np.frombuffer((right + left).encode(), np.uint8).copy()
         self._kept += [sizes, factors, letters]
         size = [sizes.ctypes.data + i * sizes.itemsize for i in range(6)]
@@ -142,8 +141,8 @@ class Tape:
         return address, [*head, factor + factors.itemsize, out.ctypes.data, size[5], 1, 1]
 
     def _ufunc(self, ufunc: np.ufunc, *arguments: Any) -> tuple[int, list[int]]:
-        if getattr(np, ufunc.__name__, None) is not ufunc:
-            raise Unplayable(ufunc.__name__)  # SciPy's loops may want the interpreter's lock
+        if not is_numpys(ufunc):
+            raise Unplayable(ufunc.__name__)
         out = arguments[-1]
         arrays = [a if isinstance(a, np.ndarray) else np.array([a], out.dtype) for a in arguments]
         if any(a.dtype != out.dtype or not a.flags.c_contiguous or a.size not in (1, out.size) for a in arrays):
@@ -211,6 +210,11 @@ class _Ufunc(ctypes.Structure):
         ("data", ctypes.POINTER(ctypes.c_void_p)),
         ("ntypes", ctypes.c_int),
     )
+
+
+def is_numpys(ufunc: np.ufunc) -> bool:
+    """Whether a ufunc is one of NumPy's own; the loops of SciPy's (erf) crash when called like this."""
+    return getattr(np, ufunc.__name__, None) is ufunc
 
 
 def _inner_loop(ufunc: np.ufunc, kinds: str) -> tuple[int, int]:

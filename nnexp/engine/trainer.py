@@ -563,7 +563,7 @@ class Trainer:
         """How many of the next `count` batches can be trained on before anything has to be looked at."""
         if self.augmenter is not None or self.experiment.streams or self.config.monitor.objective:
             return 1
-        due = min(count, self.total_steps - self.learner.t, max(1, round(TICK / self.pace)))
+        due = min(count, self.total_steps - self.learner.t, max(1, round(TICK / max(self.pace, 1e-9))))
         return min(due, self.look_every - self.position % self.look_every) if self.look_every else due
 
     def _advance(self, index: np.ndarray) -> np.ndarray:
@@ -589,7 +589,7 @@ class Trainer:
 
     def divide(self, threads: int) -> int:
         """Divide the work among threads, from now on. Returns how many of them a matrix product may take."""
-        return self.learner.divide(threads)
+        return self.learner.divide(threads, self.batches.rows)
 
     def _next_epoch(self) -> None:
         self.epoch += 1

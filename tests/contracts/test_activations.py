@@ -189,14 +189,14 @@ def test_noise_has_the_spread_it_says_and_a_gradient_through_it(f: ElementwiseAc
     buffers.rewind(len(z))
     with running(form):
         one = JitterStage(f, z.copy(), buffers, np.random.default_rng(2))
-        shifted = one.forward(one.z).copy()
+        shifted = one.forward(one.x).copy()
         np.testing.assert_allclose(shifted.mean(axis=0), z[0], atol=0.03)
         np.testing.assert_allclose(shifted.std(axis=0), type(f).spread(z[0]), rtol=0.02)
         slope, h = one.backward(np.ones_like(z)), 1e-6
         near = []
         for way in (h, -h):
             again = JitterStage(f, z + way, buffers, np.random.default_rng(2))
-            near.append(again.forward(again.z).copy())
+            near.append(again.forward(again.x).copy())
         np.testing.assert_allclose((near[0] - near[1]) / (2 * h), slope, rtol=1e-5, atol=1e-8)
 
 

@@ -130,6 +130,16 @@ def collections(s: Source) -> Iterator[Case]:
     yield "each", (), (s.normal(O), s.empty(O))
 
 
+def taken(s: Source) -> Iterator[Case]:
+    index = np.array([3, 0, 3])
+    yield "numbers", (1,), (s.normal(B), index, s.empty(3))
+    yield "rows", (2,), (s.normal(B, O), index, s.empty(3, O))
+
+
+def mixed(s: Source) -> Iterator[Case]:
+    yield "", (), (s.normal(O), s.normal(O), s.c(0.25, 0.75))
+
+
 def follows(s: Source) -> Iterator[Case]:
     yield "", (), (s.normal(O), s.normal(O), s.c(0.1), s.c(1.2))
 
@@ -269,6 +279,8 @@ CASES: dict[str, Callable[[Source], Iterator[Case]]] = {
     "broadcast": broadcasts,
     "collect": collections,
     "follow": follows,
+    "take": taken,
+    "mix": mixed,
     "apply_backward": applied_backward,
     "apply_learned": applied_learned,
     "apply_learned_backward": applied_learned_backward,
@@ -369,7 +381,7 @@ def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
     )
     environment = {
         **os.environ,
-        "NUMBA_CACHE_DIR": str(tmp_path),
+        "NNEXP_CACHE": str(tmp_path),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     misses = []

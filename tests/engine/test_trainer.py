@@ -356,6 +356,7 @@ def test_a_target_ends_training_within_an_epoch(every: int | None) -> None:
         return loss
 
     full.learner.step = and_look  # type: ignore[method-assign]
+    full.learner.player = lambda rows: None  # type: ignore[method-assign]
     rows(full)
     per = every or 1
     due = [t for t in range(1, 181) if t % 9 == 0 or t % 9 % per == 0]
@@ -481,6 +482,7 @@ def test_the_rate_that_is_logged_is_the_rate_that_was_used(schedule: Schedule) -
     one = trainer(optimizer={"name": "sgd", "lr": 0.1}, schedule=schedule.model_dump())
     used, step = [], one.learner.step
     one.learner.step = lambda x, t, lr: (used.append(lr), step(x, t, lr))[1]  # type: ignore[method-assign]
+    one.learner.player = lambda rows: None  # type: ignore[method-assign]
     found = rows(one)
     assert used[0] == found[0]["lr"] == one.lr(0)
     assert used[0] == 0.1 or schedule.warmup or not schedule.only_falls

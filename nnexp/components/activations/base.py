@@ -13,7 +13,6 @@ import numpy as np
 
 from nnexp.components.base import Component, default
 
-
 Call = tuple[Any, ...]
 """A function and its arguments; those of a ufunc end in the array that it writes."""
 
