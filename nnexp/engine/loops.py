@@ -101,6 +101,20 @@ def fixed(c: np.ndarray, count: int) -> tuple[Any, ...]:
     return tuple(c[:count])
 
 
+def named_after_its_formula(function: Formula) -> str:
+    """A loop's name with a digest of what it was made for: its stamps and counts.
+
+    Machine code is looked up by its name and a number that each process counts for itself. Without the digest two loops
+    that two processes have compiled can have one name in a third that loads both, and one would run as the other.
+    """
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    told = {name: cell.cell_contents for name, cell in cells.items()}
+    parts = sorted((name, value) for name, value in told.items() if isinstance(value, str | int | float))
+    if not parts:
+        return function.__qualname__
+    return f"{function.__qualname__}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
+
+
 @cache
 def compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
     """numba's (njit for loops, marker for formulas), with `select` and `fixed` taught to it."""
@@ -125,6 +139,7 @@ def compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
     compiled = numba.njit(error_model="numpy", nogil=True)
 
     def loop(function: Formula) -> Any:
+        function.__qualname__ = named_after_its_formula(function)
         dispatcher = compiled(function)
         dispatcher._cache = kept(function)
         return dispatcher

@@ -72,3 +72,31 @@ def test_a_first_sweep_says_that_it_compiles(tmp_path: Path) -> None:
     again = nnexp_process(*words, "optimizer.lr=0.3", cwd=tmp_path, NNEXP_CACHE=str(cache))
     assert again.code == 0
     assert "compiling" not in again.err
+
+
+TRAINED = """
+import sys
+import numpy as np
+from nnexp.config.load import load_data
+from nnexp.engine.surface import kind_of
+from nnexp.engine.trainer import Row
+for name in sys.argv[1:]:
+    given = {"dataset": "iris", "stop": 1, "threads": 1, "optimizer": name}
+    config = load_data(given, "t").config
+    rows = [event.values for event in kind_of(config)(config).trainer().run() if isinstance(event, Row)]
+    print(repr(rows[-1]["train_loss"]))
+"""
+
+
+def test_loops_that_several_processes_compiled_are_not_mistaken_for_each_other(tmp_path: Path) -> None:
+    """Momentum and nag have loops of one form, and each process numbers what it compiles from 1."""
+
+    def losses(*names: str) -> list[str]:
+        environment = {**os.environ, "NNEXP_CACHE": str(tmp_path)}
+        command = [sys.executable, "-c", TRAINED, *names]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.split()
+
+    losses("sgd")  # compiles all but the loops of the other two
+    [momentum], [nag] = losses("momentum"), losses("nag")
+    assert momentum != nag
+    assert losses("momentum", "nag", "momentum", "nag") == [momentum, nag, momentum, nag]
