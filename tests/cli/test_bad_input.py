@@ -548,10 +548,7 @@ VALUES = [
         "environment",
         {"c.yaml": MOONS},
         "train c.yaml",
-        (
-            "environment variable OMP_NUM_THREADS: OMP_NUM_THREADS=1000: threads: "
-            "must be a whole number from 1 to 256, or auto; found 1000",
-        ),
+        ("environment variable OMP_NUM_THREADS: OMP_NUM_THREADS=1000: threads: must be a whole number from 1 to 256",),
         {"OMP_NUM_THREADS": "1000"},
     ),
 ]
