@@ -30,6 +30,7 @@ import threadpoolctl
 
 from nnexp.components.activations import Call
 from nnexp.config.load import load_data
+from nnexp.engine.steps import ElementwiseSteps
 from nnexp.engine.tape import PRODUCTS, Tape
 from nnexp.engine.trainer import Experiment, Trainer
 
@@ -88,7 +89,10 @@ def products(name: str, trainer: Trainer) -> Callable[[], None]:
 
 def parts_of(trainer: Trainer) -> dict[str, Tape]:
     """A step's calls by what they are for, each as a tape of its own, on the arrays that a real step left."""
-    trainer.learner.play(next(trainer.batches.indices(1))[:1], [1e-5])
+    learner = trainer.learner
+    learner.play(next(trainer.batches.indices(1))[:1], [0.0])
+    assert isinstance(learner.steps, ElementwiseSteps)
+    learner.steps.coefficients[:] = learner.steps.table([0.0], learner.t)[0]  # so that the parameters stay as they are
     player = trainer.learner.player(trainer.batches.rows)
     assert player is not None
     calls: dict[str, list[Call]] = {part: [] for part in PARTS}

@@ -116,10 +116,7 @@ class Tape:
         import numba
 
         self._kept.append(arguments)
-        types = tuple(numba.typeof(argument) for argument in arguments)
-        dispatcher.compile(types)
-        compiled = dispatcher.overloads[types]
-        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        address = _native(dispatcher, tuple(numba.typeof(argument) for argument in arguments))
         words = [self._result.ctypes.data, self._exception.ctypes.data]
         for array in arguments:
             words += [0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides]
@@ -171,6 +168,14 @@ PRODUCTS: Mapping[Callable[..., None], tuple[str, str]] = {
     loops.product_by_transposed: ("N", "T"),
 }
 """Which factor is transposed."""
+
+
+@cache
+def _native(dispatcher: Any, types: tuple[Any, ...]) -> int:
+    """The address of a compiled loop for arguments of these types."""
+    dispatcher.compile(types)
+    compiled = dispatcher.overloads[types]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 @cache
