@@ -390,11 +390,12 @@ class Learner(Descent):
         """The loss of outputs z (N, O) with targets t, without penalties; of many, a few rows at a time."""
         outputs, dtype = self.network.outputs, self.network.dtype
         rows = max(1, BLOCK // (outputs * dtype.itemsize))
-        if len(z) <= rows:
-            return loss_stage(self.loss, len(z), outputs, dtype)(z, t)
         total, whole = 0.0, 0.0
         for start in range(0, len(z), rows):
-            some, targets = z[start : start + rows], t[start : start + rows]
+            # targets that may only be read are copied, for numba would compile another loop for them
+            some, targets = z[start : start + rows], np.require(t[start : start + rows], requirements="W")
+            if len(z) <= rows:
+                return loss_stage(self.loss, len(z), outputs, dtype)(some, targets)
             stage = loss_stage(self.loss, len(some), outputs, dtype)
             weight = stage.weight(targets)
             total += weight * stage(some, targets)

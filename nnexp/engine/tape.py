@@ -116,7 +116,9 @@ class Tape:
         import numba
 
         self._kept.append(arguments)
-        address = _native(dispatcher, tuple(numba.typeof(argument) for argument in arguments))
+        # an array that may only be read needs no loop of its own: what is written is never one
+        types = tuple(numba.typeof(argument).copy(readonly=False) for argument in arguments)
+        address = _native(dispatcher, types)
         words = [self._result.ctypes.data, self._exception.ctypes.data]
         for array in arguments:
             words += [0, 0, array.size, array.itemsize, array.ctypes.data, *array.shape, *array.strides]
