@@ -2,7 +2,8 @@
 
 For each of five networks (Adam, cross-entropy, float32, reshuffled each epoch), on one thread and on all cores:
 
-- the step, as training makes it: whole epochs without evaluation, divided by their steps;
+- the step, as training makes it: whole epochs without evaluation, divided by their steps; and the same with all its calls
+  made by Python instead of played from a tape;
 - the matrix products that it cannot do without (forward, and both gradients but for the input gradient of the first
   layer), alone, on arrays of the same shapes, by NumPy: on one BLAS thread, or on as many as there are cores;
 - a profile by part: the calls of a step on one thread, played part by part, each over and over. `rest` is what the step
@@ -129,7 +130,8 @@ def copy_rate(parameters: int, budget: float) -> float:
 
 def measured(name: str, cores: int, args: argparse.Namespace) -> dict[str, Any]:
     """One network's row."""
-    one, many = (trainer_of(name, args.normalization, args.dropout) for _ in range(2))
+    one, many, called = (trainer_of(name, args.normalization, args.dropout) for _ in range(3))
+    called.learner.player = lambda rows: None  # type: ignore[method-assign]
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         blas = many.divide(cores)
     alone, tapes = products(name, one), parts_of(one)
@@ -137,7 +139,11 @@ def measured(name: str, cores: int, args: argparse.Namespace) -> dict[str, Any]:
     rounds = []
     for _ in range(args.repeat):
         with threadpoolctl.threadpool_limits(1, user_api="blas"):
-            times = {"step": seconds(partial(epoch, one), args.budget), "alone": seconds(alone, args.budget)}
+            times = {
+                "step": seconds(partial(epoch, one), args.budget),
+                "by Python": seconds(partial(epoch, called), args.budget),
+                "alone": seconds(alone, args.budget),
+            }
             for part, tape in tapes.items():
                 blank = np.zeros((steps if part == "products" else 10 * steps, 1))
                 times[part] = seconds(partial(tape.play, (), blank), args.budget / 2)
@@ -166,16 +172,16 @@ def main() -> None:
     parser.add_argument("--csv", type=Path, help="where the figures go, too")
     args = parser.parse_args()
     cores = os.cpu_count() or 1
-    keys = ("step", "alone", "step, all cores", "alone, all cores", *PARTS, "rest")
+    keys = ("step", "by Python", "alone", "step, all cores", "alone, all cores", *PARTS, "rest")
     print(f"microseconds; {cores} cores; the profile is of one thread")
-    print(f"{'':15} {'one thread':^23} {'all cores':^23}")
-    head = " ".join(f"{word:>8}" for word in ("step", "products", "step", "products", *PARTS, "rest"))
+    print(f"{'':15} {'one thread':^32} {'all cores':^17}")
+    head = " ".join(f"{word:>9}" for word in ("step", "by Python", "products", "step", "products", *PARTS, "rest"))
     print(f"{'network':15} {'ratio':>5} {head} {'of copy':>8}")
     rows = []
     for name in args.networks:
         row = measured(name, cores, args)
         rows.append({"network": name, **row})
-        figures = " ".join(f"{row[key]:8.1f}" for key in keys)
+        figures = " ".join(f"{row[key]:9.1f}" for key in keys)
         print(f"{name:15} {row['step'] / row['alone']:5.2f} {figures} {row['share of copy']:8.0%}", flush=True)
     if args.csv:
         with args.csv.open("w", newline="", encoding="utf-8") as file:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from nnexp.config.load import to_yaml
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.data import Batches
 from nnexp.engine.trainer import Experiment, Row, Trainer
 
 RUN: dict[str, Any] = {
@@ -84,3 +86,10 @@ def model(folder: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """A run's model.npz, to the bit."""
     with np.load(folder / "model.npz", allow_pickle=False) as file:
         return {name: (str(file[name].dtype), file[name].shape, file[name].tobytes()) for name in file.files}
+
+
+def batches_of(batches: Batches, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The batches (x, t) of an epoch from the `start`-th on."""
+    for span in batches.indices(epoch, start):
+        for index in span:
+            yield batches.x[index], batches.t[index]

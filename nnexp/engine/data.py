@@ -285,9 +285,3 @@ class Batches:
             yield order[start * self.rows : full * self.rows].reshape(-1, self.rows)
         if self.rest and start < self.steps:
             yield order[None, full * self.rows :]
-
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The batches (x, t) themselves."""
-        for span in self.indices(epoch, start):
-            for index in span:
-                yield self.x[index], self.t[index]

@@ -311,7 +311,7 @@ class Learner(Descent):
     def loss_over(self, rows: int) -> LossStage:
         """The loss for batches of `rows` examples."""
         if rows not in self._stages:
-            self._stages[rows] = loss_stage(self.loss, rows, self.network.outputs, self.network.dtype)
+            self._stages[rows] = self.new_loss(rows)
         return self._stages[rows]
 
     def new_loss(self, rows: int) -> LossStage:
@@ -388,16 +388,14 @@ class Learner(Descent):
 
     def mean_loss(self, z: np.ndarray, t: np.ndarray) -> float:
         """The loss of outputs z (N, O) with targets t, without penalties; of many, a few rows at a time."""
-        outputs, dtype = self.network.outputs, self.network.dtype
-        rows = max(1, BLOCK // (outputs * dtype.itemsize))
-        total, whole = 0.0, 0.0
+        rows = max(1, BLOCK // (self.network.outputs * self.network.dtype.itemsize))
+        values, weights = [], []
         for start in range(0, len(z), rows):
             # targets that may only be read are copied, for numba would compile another loop for them
             some, targets = z[start : start + rows], np.require(t[start : start + rows], requirements="W")
-            if len(z) <= rows:
-                return loss_stage(self.loss, len(z), outputs, dtype)(some, targets)
-            stage = loss_stage(self.loss, len(some), outputs, dtype)
-            weight = stage.weight(targets)
-            total += weight * stage(some, targets)
-            whole += weight
-        return total / whole
+            stage = self.new_loss(len(some))
+            values.append(stage(some, targets))
+            weights.append(stage.weight(targets))
+        if len(values) == 1:
+            return values[0]
+        return sum(weight * value for weight, value in zip(weights, values, strict=True)) / sum(weights)

@@ -39,6 +39,7 @@ from nnexp.engine.stages import (
     RowActivationStage,
     RunningNormalizationStage,
     Stage,
+    TwoWayStage,
     WeightNormStage,
 )
 from nnexp.engine.streams import stream
@@ -382,6 +383,7 @@ class Pass:
         if dz is not self.dz:
             self.dz, self.back, d = dz, [], dz
             for stage in reversed(self.stages):
+                assert isinstance(stage, TwoWayStage)  # as all are in training
                 d = stage.connect(d)
                 self.back += stage.back
         return self.back

@@ -48,13 +48,27 @@ class Buffers:
         return sum(array.nbytes for array in self.arrays)
 
 
-class Stage(ABC):
-    """A forward and a backward list of calls."""
+class Stage:
+    """A list of calls forward: all that a stage of evaluation needs."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray, ahead: list[Call]):
         self.x, self.y = x, y
         self.ahead = ahead
         """The calls that compute y from x."""
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        """y for x, shape (B, I). The array is overwritten by the next call."""
+        if x is not self.x:
+            np.copyto(self.x, x)
+        run(self.ahead)
+        return self.y
+
+
+class TwoWayStage(Stage, ABC):
+    """A stage with a list of calls backward, too."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, ahead: list[Call]):
+        super().__init__(x, y, ahead)
         self.dy: np.ndarray | None = None
         self.dx = x
         self.back: list[Call] = []
@@ -70,13 +84,6 @@ class Stage(ABC):
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
         """dx, and the calls that fill it."""
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
-        """y for x, shape (B, I). The array is overwritten by the next call."""
-        if x is not self.x:
-            np.copyto(self.x, x)
-        run(self.ahead)
-        return self.y
-
     def backward(self, dy: np.ndarray) -> np.ndarray:
         """dx for dy, which may be overwritten, as dx is by the next call."""
         if dy is not self.dy:
@@ -85,7 +92,7 @@ class Stage(ABC):
         return self.dx
 
 
-class LinearStage(Stage):
+class LinearStage(TwoWayStage):
     """z = x W;  dW = xᵀ dz,  dx = dz Wᵀ (not for the first layer: nobody needs it)."""
 
     def __init__(self, x: np.ndarray, W: np.ndarray, gW: np.ndarray, z: np.ndarray, dx: np.ndarray | None):
@@ -99,7 +106,7 @@ class LinearStage(Stage):
         return self.into, [by_weights, (loops.product_by_transposed, dy, self.W, self.into)]
 
 
-class BiasStage(Stage):
+class BiasStage(TwoWayStage):
     """z = z + b;  db = Σ_B dz."""
 
     def __init__(self, z: np.ndarray, b: np.ndarray, gb: np.ndarray):
@@ -110,7 +117,7 @@ class BiasStage(Stage):
         return dy, [(loops.column_sums(), dy, self.gb)]
 
 
-class WeightNormStage(Stage):
+class WeightNormStage(TwoWayStage):
     """z = x W with W = g v/‖v‖, computed anew in each pass from the parameters v and g."""
 
     def __init__(
@@ -135,7 +142,7 @@ class WeightNormStage(Stage):
         return dx, [*calls, (loops.weights_backward(), self.gv, self.v, self.g, self.r, self.gv, self.gg)]
 
 
-class ActivationStage(Stage):
+class ActivationStage(TwoWayStage):
     """y = f(z + b);  dz = f'(z + b) dy,  db = Σ_B dz."""
 
     def __init__(
@@ -167,7 +174,7 @@ class ActivationStage(Stage):
         return dy, [(back, self.z, self.y, self.e, dy, self.gb, self.c)]
 
 
-class LearnedActivationStage(Stage):
+class LearnedActivationStage(TwoWayStage):
     """y = f(z + b, a) with learned numbers a: dz = f'(z + b) dy,  db = Σ_B dz,  da = Σ_B dy ∂f/∂a."""
 
     def __init__(
@@ -200,7 +207,7 @@ class LearnedActivationStage(Stage):
         return dy, [*calls, (loops.collect(), self.da, self.given_gradient)]
 
 
-class RowActivationStage(Stage):
+class RowActivationStage(TwoWayStage):
     """y = f(z) for whole rows, which may be of another width."""
 
     def __init__(self, f: RowActivation, z: np.ndarray, buffers: Buffers):
@@ -212,7 +219,7 @@ class RowActivationStage(Stage):
         return self.dz, [(self.f.backward, self.z, self.y, dy, self.dz)]
 
 
-class JitterStage(Stage):
+class JitterStage(TwoWayStage):
     """z ← z + n spread(z), in training, with n ~ N(0, 1) drawn anew for each batch."""
 
     def __init__(self, f: ElementwiseActivation, z: np.ndarray, buffers: Buffers, rng: np.random.Generator):
@@ -226,7 +233,7 @@ class JitterStage(Stage):
         return dy, [(np.multiply, dy, self.n, dy)]
 
 
-class ActivityStage(Stage):
+class ActivityStage(TwoWayStage):
     """Hands the activations on, and adds a penalty's derivative by them to their gradient."""
 
     def __init__(self, activity: Activity, y: np.ndarray):
@@ -243,7 +250,7 @@ class ActivityStage(Stage):
         return dy, [(loops.activity(slope), self.y, dy, self.c)]
 
 
-class ForkStage(Stage):
+class ForkStage(TwoWayStage):
     """Where a shortcut begins: x goes on, and is remembered for its end;  dx = dy + the shortcut's gradient."""
 
     def __init__(self, x: np.ndarray, buffers: Buffers):
@@ -254,7 +261,7 @@ class ForkStage(Stage):
         return dy, [(np.add, dy, self.shortcut, dy)]
 
 
-class JoinStage(Stage):
+class JoinStage(TwoWayStage):
     """Where a shortcut ends: y = x + what the fork remembers; the gradient goes both ways."""
 
     def __init__(self, fork: ForkStage, x: np.ndarray, buffers: Buffers):
@@ -266,7 +273,7 @@ class JoinStage(Stage):
         return dy, [(np.positive, dy, self.fork.shortcut)]
 
 
-class NormalizationStage(Stage):
+class NormalizationStage(TwoWayStage):
     """y = γ x̂ + β with statistics of this batch or example; batch normalization also keeps running ones."""
 
     def __init__(
@@ -321,11 +328,8 @@ class RunningNormalizationStage(Stage):
     def _invert(self) -> None:
         self.r[:] = 1 / np.sqrt(self.var + self.ε)
 
-    def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-        raise NotImplementedError("evaluation has no gradient")
 
-
-class NoiseStage(Stage):
+class NoiseStage(TwoWayStage):
     """y = x mask + shift, drawn anew for each batch;  dx = dy mask."""
 
     def __init__(self, noise: Noise, x: np.ndarray, buffers: Buffers, rng: np.random.Generator):

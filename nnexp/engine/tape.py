@@ -4,7 +4,8 @@ A call of a compiled loop, a ufunc, a matrix product or a random draw is in the 
 arguments are words of 64 bits: addresses, sizes, strides. A tape holds those words for the calls of one training step,
 in order; a compiled loop goes through them, step after step, and moves the few addresses that differ from step to step
 (the batch, the optimizer's coefficients, where the loss is written) along. Nothing is computed in another way than by
-the calls that Python would make: `tests/engine/test_tape.py` compares the two to the bit.
+the calls that Python would make: `tests/engine/test_tape.py` compares the two to the bit, but for products with a
+single column, which NumPy hands to BLAS's matrix-vector product, and a tape does not: there they agree up to rounding.
 
 Where the words come from:
 

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from nnexp import __version__
 from nnexp.errors import InputError
 from nnexp.store.bin import bin_of, move, whole_sweeps
+from nnexp.store.folder import write_whole
 from nnexp.store.runs import ENDED, SWEEPS, Run, Shelf, read_run
 
 FORMAT = 1
@@ -140,25 +141,18 @@ def _entry(name: str, path: Path) -> FileEntry:
 def _write(target: Path, manifest: Manifest, paths: list[Path]) -> None:
     """Under a temporary name beside the target, then renamed."""
     text = (json.dumps(manifest.model_dump(), indent=1) + "\n").encode()
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as raw:
-            writer = _zip(raw) if target.name.endswith(".zip") else _tar(raw)
-            with writer as add:
-                add(MANIFEST, len(text), io.BytesIO(text))
-                for entry, path in zip(manifest.files, paths, strict=True):
-                    with path.open("rb") as file:
-                        watched = _Hashed(file)
-                        add(entry.path, entry.size, watched)
-                    if (watched.size, watched.digest) != (entry.size, entry.sha256):
-                        raise InputError(f"{path} changed while it was exported; try again")
-            raw.flush()
-            os.fsync(raw.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+
+    def pack(raw: IO[bytes]) -> None:
+        with _zip(raw) if target.name.endswith(".zip") else _tar(raw) as add:
+            add(MANIFEST, len(text), io.BytesIO(text))
+            for entry, path in zip(manifest.files, paths, strict=True):
+                with path.open("rb") as file:
+                    watched = _Hashed(file)
+                    add(entry.path, entry.size, watched)
+                if (watched.size, watched.digest) != (entry.size, entry.sha256):
+                    raise InputError(f"{path} changed while it was exported; try again")
+
+    write_whole(target, pack)
 
 
 class _Hashed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -84,20 +85,21 @@ class Range(Settings):
         default_factory=dict, description="other keys and the value, or values, that they must have"
     )
 
+    @abstractmethod
     def at(self, u: float) -> Any:
         """The value at the place u, 0 <= u < 1, of the range."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self, value: Any) -> float | None:
         """Where a value lies between the ends, 0 to 1; None where there is no order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def suggest(self, trial: Any, name: str) -> Any:
         """The value that an Optuna trial draws."""
-        raise NotImplementedError
 
+    @abstractmethod
     def __str__(self) -> str:
-        raise NotImplementedError
+        """The range in a few words."""
 
 
 class _Numbers(Range):

@@ -24,7 +24,7 @@ from nnexp.engine.augment import Augmenter, Mixed
 from nnexp.engine.learner import Learner, loss_stage
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
-from tests.small import arrays, rows, trainer
+from tests.small import arrays, batches_of, rows, trainer
 from tests.variants import each, each_member, variants
 
 RUN: dict[str, Any] = {"dataset": "digits", "stop": 1, "architecture": {"name": "mlp", "hidden": (4,)}}
@@ -104,7 +104,7 @@ def test_resumed_in_the_middle_of_an_epoch_it_ends_alike() -> None:
     whole = trainer(**run)
     expected = rows(whole)
     first = trainer(**run)
-    batches = first.batches.epoch(1)
+    batches = batches_of(first.batches, 1)
     first.epoch = 1
     for _ in range(4):
         first.learner.step(*first.augmenter(*next(batches), 1, first.position), first.lr(first.learner.t))

@@ -8,7 +8,7 @@ import pytest
 from nnexp.components.batching import Batching, FullBatch
 from nnexp.engine.trainer import Unfit
 from nnexp.errors import Misfit
-from tests.small import arrays, rows, trained, trainer
+from tests.small import arrays, batches_of, rows, trained, trainer
 from tests.variants import each
 
 
@@ -79,7 +79,7 @@ def test_draws_with_replacement_are_uniform() -> None:
     one = trainer(batch={"name": "mini", "size": 8, "sampling": "replacement"})
     assert not np.array_equal(one.batches.order(1), one.batches.order(2))
     assert one.batches.steps == 5
-    sizes = [len(x) for x, _ in one.batches.epoch(1)]
+    sizes = [len(x) for x, _ in batches_of(one.batches, 1)]
     assert sizes == [8, 8, 8, 8, 4]
 
 
@@ -89,7 +89,7 @@ def test_never_is_the_order_of_the_file() -> None:
     table = one.config.dataset.load(np.random.default_rng(0))
     rows_ = table.x.astype(np.float32).tolist()
     places, next_ = [], 0
-    for x, _ in one.batches.epoch(1):
+    for x, _ in batches_of(one.batches, 1):
         for example in x.tolist():
             next_ = rows_.index(example, next_) + 1
             places.append(next_)

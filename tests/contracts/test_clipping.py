@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnexp.components.clipping import Clipping, NormClipping
-from tests.small import trained, trainer
+from tests.small import batches_of, trained, trainer
 from tests.variants import each
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -65,7 +65,7 @@ def test_penalties_are_added_behind_the_limit(clipping: Clipping) -> None:
     tight = {**clipping.model_dump(), "max": 1e-9}
     one = trainer(clip=tight, regularization={"name": "l2", "strength": 0.1}, optimizer={"name": "sgd", "lr": 1.0})
     before = one.network.θ.copy()
-    x, t = next(iter(one.batches.epoch(1)))
+    x, t = next(iter(batches_of(one.batches, 1)))
     one.learner.step(x, t, 1.0)
     weights = one.network.weights
     np.testing.assert_allclose(one.network.θ[:weights], 0.9 * before[:weights], rtol=1e-5, atol=1e-8)

@@ -23,6 +23,7 @@ from nnexp.engine import data as module
 from nnexp.engine.data import Batches, Data, prepare, split_indices
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
+from tests.small import batches_of
 from tests.variants import described, each, variants
 
 
@@ -367,7 +368,7 @@ def batches(n: int, **fields: object) -> Batches:
 def seen(one: Batches, epoch: int, start: int = 0) -> list[list[int]]:
     """The examples of each batch of an epoch; checks that inputs and targets belong together."""
     found = []
-    for x, t in one.epoch(epoch, start):
+    for x, t in batches_of(one, epoch, start):
         np.testing.assert_array_equal(x[:, 0], t)
         np.testing.assert_array_equal(x[:, 1], t)
         found.append(t.tolist())
@@ -427,7 +428,7 @@ def test_the_batch_size_does_not_change_the_order() -> None:
 
 def test_a_full_batch_is_all_examples() -> None:
     x = np.arange(10.0)[:, None]
-    ((found, t),) = Batches(x, np.arange(10), FullBatch(), seed=0).epoch(1)
+    ((found, t),) = batches_of(Batches(x, np.arange(10), FullBatch(), seed=0), 1)
     assert sorted(found[:, 0].tolist()) == sorted(t.tolist()) == list(range(10))
 
 

@@ -26,7 +26,7 @@ from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import Misfit
-from tests.small import EVERYTHING, RUN, arrays, rows, trained, trainer, without_seconds
+from tests.small import EVERYTHING, RUN, arrays, batches_of, rows, trained, trainer, without_seconds
 from tests.variants import each, each_member
 
 # -- the same again --------------------------------------------------------------------------------
@@ -569,7 +569,7 @@ def test_steps_allocate_nothing_large(cls: type[Activation], normalization: str)
         normalization=normalization,
         regularization=("dropout", "l2"),
     )
-    batches = list(one.batches.epoch(1))[:7]
+    batches = list(batches_of(one.batches, 1))[:7]
     for batch in batches[:2]:
         one.learner.step(*batch, 0.01)
     index = next(one.batches.indices(1))
@@ -590,7 +590,7 @@ def test_steps_allocate_nothing_large(cls: type[Activation], normalization: str)
 @each_member("cls", Optimizer)
 def test_optimizers_allocate_nothing_large(cls: type[Optimizer]) -> None:
     one = trainer(architecture={"name": "mlp", "hidden": (256, 128)}, optimizer=cls.label())
-    batches = one.batches.epoch(1)
+    batches = batches_of(one.batches, 1)
     one.learner.step(*next(batches), 0.01)
     tracemalloc.start()
     try:
