@@ -2,8 +2,8 @@
 
 For each of five networks (Adam, cross-entropy, float32, reshuffled each epoch), on one thread and on all cores:
 
-- the step, as training makes it: whole epochs without evaluation, divided by their steps; and the same with all its calls
-  made by Python instead of played from a tape;
+- the step, as training makes it: whole epochs without evaluation, divided by their steps; and the same with all its
+  calls made by Python instead of played from a tape;
 - the matrix products that it cannot do without (forward, and both gradients but for the input gradient of the first
   layer), alone, on arrays of the same shapes, by NumPy: on one BLAS thread, or on as many as there are cores;
 - a profile by part: the calls of a step on one thread, played part by part, each over and over. `rest` is what the step

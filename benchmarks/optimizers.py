@@ -16,7 +16,7 @@ import numpy as np
 
 from nnexp.components.base import members
 from nnexp.components.optimizers import Optimizer
-from nnexp.engine import loops
+from nnexp.engine import compiling, loops
 
 
 def prepared(optimizer: Optimizer, form: str, size: int) -> Callable[[], None]:
@@ -48,7 +48,7 @@ def main() -> None:
     print(f"{asked.size:,} parameters\n{'optimizer':12} {'fused':>9} {'NumPy':>9} {'ratio':>6}")
     with np.errstate(all="ignore"):
         for name, cls in members(Optimizer).items():
-            fused, plain = (prepared(cls(), form, asked.size) for form in loops.FORMS)
+            fused, plain = (prepared(cls(), form, asked.size) for form in compiling.FORMS)
             rounds = [(milliseconds(fused), milliseconds(plain)) for _ in range(asked.repeat)]
             a, b = (statistics.median(column) for column in zip(*rounds, strict=True))
             print(f"{name:12} {a:6.2f} ms {b:6.2f} ms {b / a:6.1f}")

@@ -19,7 +19,7 @@ import numpy as np
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from nnexp.engine.data import SPLITS, Data
 from nnexp.engine.memory import Meter, estimate
 from nnexp.engine.surface import kind_of
@@ -62,11 +62,11 @@ def compiling_told(say: Callable[[str], None]) -> Iterator[None]:
         count += 1
         notice.look(count)
 
-    before, loops.on_compile = loops.on_compile, heard
+    before, compiling.on_compile = compiling.on_compile, heard
     try:
         yield
     finally:
-        loops.on_compile = before
+        compiling.on_compile = before
 
 
 def begin(
@@ -286,7 +286,7 @@ def _surroundings() -> dict[str, Any]:
     """Versions, machine and process, for run.json."""
     return {
         **_machine(),
-        "form": loops.form(),
+        "form": compiling.form(),
         "pid": os.getpid(),
         "process": _mark(os.getpid()),
         "command": sys.argv[1:],

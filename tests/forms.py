@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nnexp.engine import loops
+from nnexp.engine import compiling, loops
 
 BUILDERS: dict[str, Callable[..., Any]] = {
     name: builder.__wrapped__
@@ -18,9 +18,9 @@ BUILDERS: dict[str, Callable[..., Any]] = {
 }
 """The functions of nnexp.engine.loops that build a loop, by name, without their cache."""
 
-_CACHED = {form: {name: cache(builder) for name, builder in BUILDERS.items()} for form in loops.FORMS}
+_CACHED = {form: {name: cache(builder) for name, builder in BUILDERS.items()} for form in compiling.FORMS}
 
-each_form = pytest.mark.parametrize("form", loops.FORMS)
+each_form = pytest.mark.parametrize("form", compiling.FORMS)
 
 
 @contextmanager

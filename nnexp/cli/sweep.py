@@ -190,7 +190,7 @@ def _check_metric(word: str | None) -> None:
 def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
     """Run what is missing. Returns the exit code of an interruption, if there was one, and whether a run failed."""
     from nnexp.cli.interrupt import Interrupt
-    from nnexp.engine.loops import uncached
+    from nnexp.engine.compiling import uncached
     from nnexp.sweep.pool import run_jobs
 
     missing = plan.missing

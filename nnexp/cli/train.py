@@ -82,7 +82,7 @@ def _resume(word: str, quiet: bool, how: str, root: Path) -> None:
 def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
     from nnexp.cli.interrupt import Interrupt
     from nnexp.cli.progress import Progress
-    from nnexp.engine.loops import uncached
+    from nnexp.engine.compiling import uncached
     from nnexp.runner import compiling_told
     from nnexp.runner import train as run
 

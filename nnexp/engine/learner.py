@@ -14,10 +14,10 @@ from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss, SoftTargets
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
-from nnexp.engine import loops
+from nnexp.engine import compiling, loops
 from nnexp.engine.augment import Mixed, Targets
+from nnexp.engine.calls import run
 from nnexp.engine.crew import Crew
-from nnexp.engine.loops import run
 from nnexp.engine.network import Network
 from nnexp.engine.player import Player
 from nnexp.engine.stages import ActivityStage
@@ -351,7 +351,7 @@ class Learner(Descent):
         return self._players[rows]
 
     def _new_player(self, rows: int) -> Player | None:
-        if loops.plain():
+        if compiling.plain():
             return None
         try:
             return Player(self, *self.examples, rows, self._crew)

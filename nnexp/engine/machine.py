@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from nnexp.engine.loops import compiler
+from nnexp.engine.compiling import compiler
 from nnexp.engine.tape import COUNTS
 
 LOOKS = 2000

@@ -23,7 +23,7 @@ from nnexp.components.normalizations import (
     WeightNormalization,
 )
 from nnexp.components.regularizers import Activity, Noise
-from nnexp.engine.loops import run
+from nnexp.engine.calls import run
 from nnexp.engine.stages import (
     ActivationStage,
     ActivityStage,

@@ -15,7 +15,7 @@ from nnexp.components.activations import Call, ElementwiseActivation, RowActivat
 from nnexp.components.normalizations import BatchNormalization, StandardizingNormalization
 from nnexp.components.regularizers import Activity, Noise
 from nnexp.engine import loops
-from nnexp.engine.loops import Draw, run
+from nnexp.engine.calls import Draw, product, product_by_transposed, product_of_transposed, run
 
 
 class Buffers:
@@ -96,14 +96,14 @@ class LinearStage(TwoWayStage):
     """z = x W;  dW = xᵀ dz,  dx = dz Wᵀ (not for the first layer: nobody needs it)."""
 
     def __init__(self, x: np.ndarray, W: np.ndarray, gW: np.ndarray, z: np.ndarray, dx: np.ndarray | None):
-        super().__init__(x, z, [(loops.product, x, W, z)])
+        super().__init__(x, z, [(product, x, W, z)])
         self.W, self.gW, self.into = W, gW, dx
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-        by_weights = (loops.product_of_transposed, self.x, dy, self.gW)
+        by_weights = (product_of_transposed, self.x, dy, self.gW)
         if self.into is None:
             return dy, [by_weights]
-        return self.into, [by_weights, (loops.product_by_transposed, dy, self.W, self.into)]
+        return self.into, [by_weights, (product_by_transposed, dy, self.W, self.into)]
 
 
 class BiasStage(TwoWayStage):

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from nnexp.components.activations import Call
-from nnexp.engine import loops
+from nnexp.engine.calls import Draw, product, product_by_transposed, product_of_transposed
 
 COUNTS = {4, 15} | {2 + 7 * vectors + 9 * tables for vectors in range(10) for tables in range(6)}
 """How many words a call may have: a ufunc's, a product's, a loop's over so many arrays of one and two dimensions."""
@@ -107,7 +107,7 @@ class Tape:
             return self._product(*PRODUCTS[function], *arguments)
         if isinstance(function, np.ufunc):
             return self._ufunc(function, *arguments)
-        if isinstance(function, loops.Draw):
+        if isinstance(function, Draw):
             function, arguments = self._draw(function, *arguments)
         if not hasattr(function, "overloads"):
             raise Unplayable(getattr(function, "__qualname__", str(function)))
@@ -153,7 +153,7 @@ class Tape:
         self._kept += [arrays, pointers, count, steps]
         return function, [pointers.ctypes.data, count.ctypes.data, steps.ctypes.data, data]
 
-    def _draw(self, draw: loops.Draw, u: np.ndarray) -> tuple[Any, list[np.ndarray]]:
+    def _draw(self, draw: Draw, u: np.ndarray) -> tuple[Any, list[np.ndarray]]:
         if draw.kind != "uniform":
             raise Unplayable(draw.kind)
         interface = draw.rng.bit_generator.ctypes
@@ -166,9 +166,9 @@ class Tape:
 
 
 PRODUCTS: Mapping[Callable[..., None], tuple[str, str]] = {
-    loops.product: ("N", "N"),
-    loops.product_of_transposed: ("T", "N"),
-    loops.product_by_transposed: ("N", "T"),
+    product: ("N", "N"),
+    product_of_transposed: ("T", "N"),
+    product_by_transposed: ("N", "T"),
 }
 """Which factor is transposed."""
 

@@ -19,7 +19,7 @@ from time import monotonic, sleep
 from typing import Any
 
 from nnexp.config.load import load_data
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
@@ -325,7 +325,7 @@ def _prepare(stop: Any, compiled: Any, orders: Orders) -> None:
         with compiled.get_lock():
             compiled.value += 1
 
-    loops.on_compile = heard
+    compiling.on_compile = heard
     claims = Claims(orders.root)
     part = ExitStack()  # kept until this process ends: the trials that it holds may outlive the parent
     part.enter_context(claims.sweep())

@@ -8,7 +8,7 @@ import pebble  # noqa: E402, F401
 import threadpoolctl  # noqa: E402, F401
 
 import nnexp.sweep.pool  # noqa: E402, F401
-from nnexp.engine.loops import get_ready  # noqa: E402
+from nnexp.engine.compiling import get_ready  # noqa: E402
 
 get_ready()
 gc.freeze()  # what is there stays there, in pages that the workers share

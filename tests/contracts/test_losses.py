@@ -27,8 +27,8 @@ from nnexp.components.losses import (
     Quantile,
 )
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.compiling import FORMS
 from nnexp.engine.learner import loss_stage
-from nnexp.engine.loops import FORMS
 from nnexp.engine.trainer import Experiment, Trainer
 from nnexp.errors import Misfit
 from tests.derivatives import check

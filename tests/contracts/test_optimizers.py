@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from nnexp.components.optimizers import Adam, Adamw, Amsgrad, Momentum, Nag, Optimizer, Rmsprop, Sgd
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from tests.forms import built, each_form
 from tests.variants import described, each
 
@@ -58,7 +58,7 @@ def test_begins_against_the_gradient(optimizer: Optimizer, form: str) -> None:
 @each("optimizer", Optimizer)
 def test_many_steps_in_both_forms(optimizer: Optimizer) -> None:
     start = np.random.default_rng(0).normal(size=50)
-    fused, plain = (Follower(optimizer, start, form) for form in loops.FORMS)
+    fused, plain = (Follower(optimizer, start, form) for form in compiling.FORMS)
     rng = np.random.default_rng(1)
     for _ in range(21):  # an odd number of equal steps cannot lead back to the start
         g = rng.normal(size=50)

@@ -16,11 +16,12 @@ REHEARSE = """
 import sys
 from pathlib import Path
 from nnexp.config.load import load
+from nnexp.engine import compiling
 from nnexp.engine import loops
 from nnexp.engine.surface import kind_of
 
 compiled = []
-loops.on_compile = compiled.append
+compiling.on_compile = compiled.append
 config = load(Path(sys.argv[1])).config
 kind_of(config)(config).rehearse()
 print("\\n".join(compiled))

@@ -17,7 +17,7 @@ from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLo
 from nnexp.components.normalizations import Normalization, StandardizingNormalization
 from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import Activity, Noise, Penalty, Regularizer
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from tests.forms import BUILDERS, built
 from tests.variants import described, variants
 
@@ -313,7 +313,7 @@ def test_the_forms_agree(name: str, dtype: str, rtol: float) -> None:
     for what, formulas, arrays in CASES[name](Source(dtype)):
         count += 1
         results = {}
-        for form in loops.FORMS:
+        for form in compiling.FORMS:
             given = [a.copy() if isinstance(a, np.ndarray) else a for a in arrays]
             value = built(form, name, *formulas)(*given)
             results[form] = [*given, 0.0 if value is None else value]
@@ -332,7 +332,7 @@ def test_the_forms_agree(name: str, dtype: str, rtol: float) -> None:
 @pytest.mark.parametrize("name", ["apply", "apply_biased"])
 def test_output_may_lie_over_input(name: str, dtype: str) -> None:
     for what, formulas, arrays in CASES[name](Source(dtype)):
-        for form in loops.FORMS:
+        for form in compiling.FORMS:
             z, second, y, c = (a.copy() for a in arrays)
             loop = built(form, name, *formulas)
             loop(z.copy(), second, y, c)
@@ -351,21 +351,21 @@ def test_an_edited_formula_has_another_stamp() -> None:
     def other_sign(a: float, b: float) -> float:
         return a - 2 * b
 
-    stamps = [loops.stamp_of(f) for f in (formula, other_number, other_sign)]
+    stamps = [compiling.stamp_of(f) for f in (formula, other_number, other_sign)]
     assert len(set(stamps)) == 3
 
     def renamed(a: float, b: float) -> float:
         return a + 2 * b
 
-    assert loops.stamp_of(renamed) == stamps[0]
+    assert compiling.stamp_of(renamed) == stamps[0]
 
 
 def test_form_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, expected in (("numpy", True), ("fused", False), ("", False)):
         monkeypatch.setenv("NNEXP_FORM", text)
-        assert loops.plain() == expected
+        assert compiling.plain() == expected
     monkeypatch.delenv("NNEXP_FORM")
-    assert not loops.plain()
+    assert not compiling.plain()
 
 
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from nnexp.components.losses import CrossEntropy
 from nnexp.components.normalizations import Normalization
 from nnexp.components.optimizers import Sgd
 from nnexp.components.regularizers import Activity, Noise, Penalty, Regularizer
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from tests.forms import running
@@ -63,7 +63,7 @@ def over_batch(learner: Learner) -> bool:
 @given(
     data=st.data(),
     dtype=st.sampled_from(["float32", "float64"]),
-    form=st.sampled_from(loops.FORMS),
+    form=st.sampled_from(compiling.FORMS),
     rows=st.integers(1, 5),
     scale=st.sampled_from([0.0, 1.0, 1e4]),
     constant=st.booleans(),
@@ -83,7 +83,7 @@ def test_finite_for_finite_inputs(data: Any, dtype: str, form: str, rows: int, s
 
 
 @settings(max_examples=100, deadline=None)
-@given(data=st.data(), form=st.sampled_from(loops.FORMS), rows=st.integers(2, 5))
+@given(data=st.data(), form=st.sampled_from(compiling.FORMS), rows=st.integers(2, 5))
 def test_the_gradient_is_the_slope_along_a_direction(data: Any, form: str, rows: int) -> None:
     # Three points decide whether a kink lies between them: then the slopes on both sides differ by more than rounding.
     with running(form):

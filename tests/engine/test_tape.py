@@ -14,13 +14,14 @@ from nnexp.components.normalizations import Normalization
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Regularizer
 from nnexp.config.load import load_data
-from nnexp.engine import loops
+from nnexp.engine import compiling, loops
+from nnexp.engine.calls import Draw
 from nnexp.engine.crew import Crew
 from nnexp.engine.tape import Meeting, Tape, Unplayable, is_numpys
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from tests.variants import described, variants
 
-pytestmark = pytest.mark.skipif(loops.plain(), reason="the plain form has no tapes")
+pytestmark = pytest.mark.skipif(compiling.plain(), reason="the plain form has no tapes")
 
 REAL = {"dataset": {"name": "linear_regression", "n": 60}}
 CLASSES = {"dataset": {"name": "blobs", "n": 60, "features": 5, "centers": 2}}
@@ -136,7 +137,7 @@ def test_dropout_draws_what_numpy_draws() -> None:
         u, value = np.zeros((7, 5), dtype), np.zeros((1, 1))
         loop = loops.elementwise_loss(_first, _first, 0)
         stand_in = (loop, np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
-        tape = Tape([(loops.Draw(rng, "uniform"), u), stand_in], stand_in, [])
+        tape = Tape([(Draw(rng, "uniform"), u), stand_in], stand_in, [])
         for _ in range(2):
             assert tape.play([], value) == 1
             np.testing.assert_array_equal(u, same.random(u.shape, dtype))
@@ -151,7 +152,7 @@ def test_what_only_python_can_do_is_named() -> None:
     with pytest.raises(Unplayable, match="test_what_only_python_can_do_is_named"):
         Tape([(test_what_only_python_can_do_is_named,)], (), [])
     with pytest.raises(Unplayable, match="normal"):
-        Tape([(loops.Draw(np.random.default_rng(0), "normal"), np.zeros((2, 2)))], (), [])
+        Tape([(Draw(np.random.default_rng(0), "normal"), np.zeros((2, 2)))], (), [])
 
 
 def test_steps_end_at_the_first_value_that_is_not_finite() -> None:

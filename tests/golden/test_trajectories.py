@@ -21,7 +21,7 @@ from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import L2, Penalty
 from nnexp.components.schedules import Schedule
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine import loops
+from nnexp.engine import compiling, loops
 from nnexp.engine.learner import Learner, loss_stage
 from nnexp.engine.network import Network
 from nnexp.engine.stages import ActivationStage, Buffers, NormalizationStage, RunningNormalizationStage
@@ -58,7 +58,7 @@ def agree(found: Any, expected: Any, atol: float = 0.0, rtol: float = RTOL) -> N
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
 
 
-@pytest.fixture(params=loops.FORMS, scope="module")
+@pytest.fixture(params=compiling.FORMS, scope="module")
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
     """One of the two forms of every loop, whatever form other tests had built and cached before."""
     with pytest.MonkeyPatch.context() as patch:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine import loops
+from nnexp.engine import compiling
 from nnexp.engine.trainer import Experiment, Row
 from nnexp.sweep import stock
 from nnexp.sweep.stock import Stock, shared_folder
@@ -41,7 +41,7 @@ def test_shared_data_are_the_same_and_read_only(tmp_path: Path, changes: dict[st
     own = trained(Experiment(one))
     compiled: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loops, "on_compile", compiled.append)
+        patch.setattr(compiling, "on_compile", compiled.append)
         for _ in range(2):  # who makes the file, and who finds it
             data = Stock(tmp_path, large=0).prepared(one)
             assert trained(Experiment(one, data)) == own
