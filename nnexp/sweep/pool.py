@@ -190,6 +190,8 @@ class _Pool:
                     future = None
                 if future is not None:
                     yield from self._result_of(future)
+                elif self.under_way and not pool.active:  # a task that it had not looked at yet gets no answer
+                    raise BrokenProcessPool("its only workers died before they took a run")
                 self.notice.look(self.compiled.value)
                 if self.stop_asked():
                     self.stop.set()
