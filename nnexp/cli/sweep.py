@@ -204,6 +204,8 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
         return None, False
     if not quiet and (why := uncached()):
         say(why)
+    if orders.workers > 1:
+        import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
     with (
         Interrupt("finishing the runs under way with a checkpoint") as interrupt,
         Display(plan, len(missing), quiet) as display,

@@ -13,7 +13,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -111,10 +112,28 @@ def named_after_its_formula(function: Formula) -> str:
     return f"{function.__qualname__}_{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}"
 
 
+@contextmanager
+def _without_scipy() -> Iterator[None]:
+    """numba, imported meanwhile, does not look for SciPy's BLAS: it would take as long again as numba itself.
+
+    numba wants it for matrix products inside of compiled functions, and no formula has any.
+    """
+    if "scipy.linalg" in sys.modules:
+        yield
+        return
+    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]  # what Python takes for: there is none
+    try:
+        yield
+    finally:
+        del sys.modules["scipy.linalg"]
+
+
 @cache
 def compiler() -> tuple[Callable[[Formula], Any], Callable[[Formula], Any]]:
     """numba's (njit for loops, marker for formulas), with `select` and `fixed` taught to it."""
-    import numba
+    with _without_scipy():
+        import numba
+        import numba.np.arraymath
     from numba.core import types
     from numba.np.unsafe.ndarray import to_fixed_tuple
 

@@ -114,11 +114,8 @@ class Tape:
         return self._loop(function, arguments)
 
     def _loop(self, dispatcher: Any, arguments: Sequence[np.ndarray]) -> tuple[int, list[int]]:
-        import numba
-
         self._kept.append(arguments)
-        # an array that may only be read needs no loop of its own: what is written is never one
-        types = tuple(numba.typeof(argument).copy(readonly=False) for argument in arguments)
+        types = tuple(_type(array.dtype.char, array.ndim, _layout(array)) for array in arguments)
         address = _native(dispatcher, types)
         words = [self._result.ctypes.data, self._exception.ctypes.data]
         for array in arguments:
@@ -171,6 +168,20 @@ PRODUCTS: Mapping[Callable[..., None], tuple[str, str]] = {
     product_by_transposed: ("N", "T"),
 }
 """Which factor is transposed."""
+
+
+@cache
+def _type(kind: str, dimensions: int, layout: str) -> Any:
+    """numba's type of an array: its own for one that may be written, for what is written never is another."""
+    from numba.core import types
+    from numba.np.numpy_support import from_dtype
+
+    return types.Array(from_dtype(np.dtype(kind)), dimensions, layout)
+
+
+def _layout(array: np.ndarray) -> str:
+    """How numba calls an array's order: by rows, by columns, any."""
+    return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "A"
 
 
 @cache

@@ -21,6 +21,7 @@ from nnexp.components.pretraining import Rbm
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
 from nnexp.components.schedules import Memory
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine import compiling
 from nnexp.engine.augment import Augmenter
 from nnexp.engine.data import SPLITS, Batches, Data, prepare
 from nnexp.engine.learner import Learner
@@ -43,6 +44,9 @@ OF_DATA = ("preprocessing", "target", "classes")
 """What the names of arrays in model.npz begin with that are not the network's."""
 INIT_EXAMPLES = 512
 """Training examples that an initializer may look at."""
+
+_rehearsed: set[tuple[str, str]] = set()
+"""The forms and configurations whose loops this process has loaded."""
 
 
 @dataclass(frozen=True)
@@ -386,8 +390,14 @@ class Experiment:
         return self.loss.encode(t, self.n_classes, np.dtype(self.config.precision))
 
     def rehearse(self) -> None:
-        """Load or compile every loop that this experiment needs, by one step of a network with few units a layer."""
+        """Load or compile every loop that this experiment needs, by one step of a network with few units a layer.
+
+        Once a process: another seed needs the same loops.
+        """
         config = self.config
+        needs = compiling.form(), config.model_copy(update={"seed": 0, "name": ""}).model_dump_json()
+        if needs in _rehearsed:
+            return
         dtype = np.dtype(config.precision)
         width = getattr(config.normalization, "groups", 1)
         if isinstance(config.activation, Activation):
@@ -404,6 +414,7 @@ class Experiment:
             once = config.pretrain.model_copy(update={"epochs": 1, "batch": 2})
             for _ in Pretrainer(once, net, config.initialization, x, 0).run():
                 pass
+        _rehearsed.add(needs)
 
 
 def _counted(count: int, what: str) -> str:
