@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from zlib import crc32
@@ -53,6 +54,8 @@ class Data:
     """The training inputs in front of the preprocessing, (N, F) float64, for augmentations that change those."""
     preparing: int = 0
     """Bytes of arrays that stood beside each other at most while this was loaded and prepared."""
+    drawn: bool = False
+    """Whether the table was drawn, so that another seed has another one."""
 
     @property
     def task(self) -> str:
@@ -67,25 +70,62 @@ class Data:
         return getattr(self, name)
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A data set's whole table, and what is known of it once it was looked through."""
+
+    table: Table
+    digest: str
+    """The SHA-256 of all values."""
+    complete: bool
+    """Whether no value of x is missing or infinite."""
+    drawn: bool
+    """Whether it was drawn from the seed's `data` stream; other seeds share it if not."""
+
+    @property
+    def nbytes(self) -> int:
+        return self.table.x.nbytes + self.table.t.nbytes
+
+
+def load(dataset: Dataset, seed: int) -> Loaded:
+    """Load a data set. Raises Misfit or InputError."""
+    rng = stream(seed, "data")
+    before, source = rng.bit_generator.state, rng.bit_generator.seed_seq
+    table = dataset.load(rng)
+    drawn = rng.bit_generator.state != before or source.n_children_spawned > 0  # type: ignore[attr-defined]
+    told = hashlib.sha256()
+    for array in (table.x, table.t, table.test):
+        if array is not None:
+            # its own memory, without the copy that tobytes makes; text has no such form
+            plain = np.ascontiguousarray(array)
+            told.update(plain.tobytes() if plain.dtype.kind == "U" else plain.data)
+    complete = all(np.isfinite(x).all() for x in _blocks(table.x, np.arange(len(table.x)), ()))
+    return Loaded(table, told.hexdigest(), complete, drawn)
+
+
 def prepare(
-    dataset: Dataset, seed: int, precision: str, keep_raw: bool = False, saved: Mapping[str, np.ndarray] | None = None
+    dataset: Dataset,
+    seed: int,
+    precision: str,
+    keep_raw: bool = False,
+    saved: Mapping[str, np.ndarray] | None = None,
+    loaded: Loaded | None = None,
 ) -> Data:
     """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
 
     With `keep_raw` the training inputs in front of the preprocessing are kept, too. With the arrays of a `saved` model
-    the inputs are prepared as they were for it. Beside the table there are at most the training inputs in float64 while
-    steps are fitted on them, and then the splits in `precision`, which are written a few rows at a time. Raises Misfit
-    or InputError.
+    the inputs are prepared as they were for it. What is `loaded` already is not loaded again. Beside the table there
+    are at most the training inputs in float64 while steps are fitted on them, and then the splits in `precision`, which
+    are written a few rows at a time. Raises Misfit or InputError.
     """
-    table = dataset.load(stream(seed, "data"))
-    told = table.told.copy()
-    for _, array in sorted(saved.items() if saved is not None else ()):
-        told.update(array.tobytes())
-    digest = told.hexdigest()[:16]
+    loaded = loaded or load(dataset, seed)
+    table, digest = loaded.table, _told(loaded, saved)
     parts = split_indices(table, dataset.validation, dataset.test, stream(seed, "split"))
     ts = [table.t[index] for index in parts]
     notes, classes = list(table.notes), None if table.classes is None else len(table.classes)
-    x, sources = table.x[parts[0]], [(table.x, index) for index in parts]
+    sources = [(table.x, index) for index in parts]
+    wanted = dataset.preprocessing or dataset.conditions or keep_raw
+    x = table.x[parts[0]] if wanted else table.x[:0]
     for condition in dataset.conditions:
         rng = stream(seed, "condition", crc32(condition.label().encode()))
         x, ts[0], note = condition.apply(x, ts[0], classes, rng)
@@ -93,14 +133,13 @@ def prepare(
     raw = x if keep_raw else None
     if dataset.conditions:
         sources[0] = (x, np.arange(len(x)))
-    complete = all(np.isfinite(x).all() for x in _blocks(table.x, np.arange(len(table.x)), ()))
     fitted: list[Fitted] = []
     features, fitting = table.features, x.nbytes
     for step in dataset.preprocessing:
         if fitted:
             before, x = x.nbytes, fitted[-1](x)
             fitting = max(fitting, before + x.nbytes)
-        if not complete and not step.takes_missing:
+        if not loaded.complete and not step.takes_missing:
             _refuse_missing(sources, fitted, features)
         one = step.fit(x, features)
         if saved is not None:
@@ -108,7 +147,7 @@ def prepare(
         fitted.append(one)
         features = one.names(features)
     del x
-    if not complete:
+    if not loaded.complete:
         _refuse_missing(sources, fitted, features)
     shift, scale = 0.0, 1.0
     if table.classes is None and getattr(dataset, "scale_target", False):
@@ -130,9 +169,19 @@ def prepare(
             first += len(block)
     train, validation, tested = (Split(x, t) for x, t in zip(xs, ts, strict=True))
     told_of = (features, table.classes, tuple(fitted), shift, scale, digest, tuple(notes))
-    loaded = table.x.nbytes + table.t.nbytes + sum(index.nbytes + t.nbytes for index, t in zip(parts, ts, strict=True))
+    held = loaded.nbytes + sum(index.nbytes + t.nbytes for index, t in zip(parts, ts, strict=True))
     written = sum(x.nbytes for x in xs) + (sources[0][0].nbytes if keep_raw or dataset.conditions else 0)
-    return Data(train, validation, tested, *told_of, raw, loaded + max(fitting, written))
+    return Data(train, validation, tested, *told_of, raw, held + max(fitting, written), loaded.drawn)
+
+
+def _told(loaded: Loaded, saved: Mapping[str, np.ndarray] | None) -> str:
+    """What data are known by: the digest of the table, or of it and the arrays that it is prepared with."""
+    if saved is None:
+        return loaded.digest[:16]
+    told = hashlib.sha256(loaded.digest.encode())
+    for _, array in sorted(saved.items()):
+        told.update(array.tobytes())
+    return told.hexdigest()[:16]
 
 
 def _blocks(x: np.ndarray, index: np.ndarray, steps: Sequence[Fitted]) -> Iterator[np.ndarray]:

@@ -15,7 +15,7 @@ from nnexp.components.optimizers import Minimizer
 from nnexp.components.surfaces import Surface
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.augment import Targets
-from nnexp.engine.data import Batches, Data, Split
+from nnexp.engine.data import Batches, Data, Loaded, Split
 from nnexp.engine.learner import Descent
 from nnexp.engine.streams import stream
 from nnexp.engine.trainer import Experiment, Trainer, Unfit
@@ -91,7 +91,7 @@ class SurfaceExperiment(Experiment):
             raise Unfit(misfits)
 
     @staticmethod
-    def prepare(config: ExperimentConfig) -> Data:
+    def prepare(config: ExperimentConfig, loaded: Loaded | None = None) -> Data:
         """One empty example: an update looks at nothing but θ."""
         text = config.dataset.model_dump_json()
         empty = Split(np.empty((0, 0)), np.empty(0))

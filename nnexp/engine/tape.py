@@ -24,7 +24,7 @@ import ctypes
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -171,7 +171,7 @@ PRODUCTS: Mapping[Callable[..., None], tuple[str, str]] = {
 
 
 @cache
-def _type(kind: str, dimensions: int, layout: str) -> Any:
+def _type(kind: str, dimensions: int, layout: Literal["C", "F", "A"]) -> Any:
     """numba's type of an array: its own for one that may be written, for what is written never is another."""
     from numba.core import types
     from numba.np.numpy_support import from_dtype
@@ -179,7 +179,7 @@ def _type(kind: str, dimensions: int, layout: str) -> Any:
     return types.Array(from_dtype(np.dtype(kind)), dimensions, layout)
 
 
-def _layout(array: np.ndarray) -> str:
+def _layout(array: np.ndarray) -> Literal["C", "F", "A"]:
     """How numba calls an array's order: by rows, by columns, any."""
     return "C" if array.flags.c_contiguous else "F" if array.flags.f_contiguous else "A"
 

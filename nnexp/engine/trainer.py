@@ -23,7 +23,7 @@ from nnexp.components.schedules import Memory
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
 from nnexp.engine.augment import Augmenter
-from nnexp.engine.data import SPLITS, Batches, Data, prepare
+from nnexp.engine.data import SPLITS, Batches, Data, Loaded, prepare
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
 from nnexp.engine.pretrain import Pretrainer
@@ -102,11 +102,11 @@ class Experiment:
         self.loss = self.loss.fitted(self.data.train.t, self.n_classes)
 
     @staticmethod
-    def prepare(config: ExperimentConfig) -> Data:
-        """The data of a configuration. Raises Misfit or InputError."""
+    def prepare(config: ExperimentConfig, loaded: Loaded | None = None) -> Data:
+        """The data of a configuration; its table may be `loaded` already. Raises Misfit or InputError."""
         assert isinstance(config.dataset, Dataset)
         keep_raw = any(isinstance(one, ImageAugmentation) for one in config.augmentation)
-        return prepare(config.dataset, config.seed, config.precision, keep_raw, config.initialization.saved())
+        return prepare(config.dataset, config.seed, config.precision, keep_raw, config.initialization.saved(), loaded)
 
     @property
     def image(self) -> tuple[int, int] | None:
@@ -462,6 +462,8 @@ class Trainer:
         """What the schedule remembers."""
         self.last: dict[str, float] = {}
         """The last row's objective and prequential scores, where they are logged: part of the final scores."""
+        self.scored: dict[str, dict[str, float]] = {}
+        """The last row's scores of each split, until the next update."""
         self.pretrained: list[dict[str, Any]] = []
         """Each hidden layer's reconstruction error before and after pre-training, once all are pre-trained."""
         self.seconds = 0.0
@@ -580,6 +582,7 @@ class Trainer:
     def _advance(self, index: np.ndarray) -> np.ndarray:
         """Train on the K batches of the examples `index` (K, B), up to the first loss that is not finite."""
         x, t, rows = self.batches.x, self.batches.t, index.shape[1]
+        self.scored = {}
         lrs = [self.lr(self.learner.t)] * len(index)
         if self.config.schedule.per == "step":
             lrs = [self.lr(self.learner.t + k) for k in range(len(index))]
@@ -627,8 +630,9 @@ class Trainer:
         gathered = self._epoch_scores()
         self.last = {key: value for key, value in gathered.items() if key != "batch_loss" and value is not None}
         row |= gathered
-        for split in self.experiment.splits:
-            row |= self.score(split)
+        self.scored = {split: self.score(split) for split in self.experiment.splits}
+        for scores in self.scored.values():
+            row |= scores
         row |= self.extras()
         row["seconds"] = round(self.seconds, 6)
         self._watch(row)
@@ -746,12 +750,13 @@ class Trainer:
             for name, array in self._arrays().items():
                 if name in self.best:
                     array[:] = self.best[name]
+            self.scored = {}
             if self.best_epoch != epoch:
                 reason += f"; parameters of epoch {self.best_epoch} restored"
         final: dict[str, float] = {}
         for split in SPLITS:
             if len(self.experiment.data.split(split)):
-                final |= self.score(split)
+                final |= self.scored.get(split) or self.score(split)
         final |= self.last
         if any(name.endswith("_loss") and value - value != 0 for name, value in final.items()):
             self._diverge("a final loss is not finite")

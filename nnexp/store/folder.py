@@ -139,7 +139,8 @@ class RunFolder:
         (self.path / "checkpoint.npz").unlink(missing_ok=True)
 
     def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
-        write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **dict[str, Any](arrays)))
+        """model.npz. Not compressed: of real weights that saves a tenth, and takes ten times as long."""
+        write_whole(self.path / "model.npz", lambda file: np.savez(file, **dict[str, Any](arrays)))
 
 
 def fresh_ids(root: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 from nnexp.config.load import filled, fingerprint, to_yaml
 from nnexp.config.problems import together
 from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Unfit
+from nnexp.engine.trainer import Experiment, Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.report.compare import named_metric
 from nnexp.store.folder import write_whole
@@ -101,7 +101,8 @@ def make_plan(
 ) -> Plan:
     """Validate every trial against its data: those of the sweep, or others of it, in a folder of their own.
 
-    Raises InputError with all misfits, before anything is run.
+    Where seeds share one table, the first seed of each configuration speaks for the others. Raises InputError with all
+    misfits, before anything is run.
     """
     ended, begun = shelf.ended(), shelf.resumable()
     stock = stock or Stock()
@@ -109,19 +110,25 @@ def make_plan(
     errors: list[InputError] = []
     metrics: dict[str, bool] = {}
     chosen = sweep.trials if trials is None else trials
+    fit: dict[str, Experiment] = {}
     for trial in chosen:
         config = trial.loaded.config
-        try:
-            experiment = kind_of(config)(config, stock.prepared(config))
-        except Misfit as misfit:
-            errors.append(trial.loaded.refuse([misfit]))
-            continue
-        except Unfit as unfit:
-            errors.append(trial.loaded.refuse(unfit.misfits))
-            continue
-        known_by = fingerprint(experiment.config, experiment.data.digest)
-        plain = filled(experiment.config)
-        jobs.append(Job(trial, plain, known_by, ended.get(known_by), begun.get(known_by)))
+        but_for_the_seed = config.model_copy(update={"seed": 0}).model_dump_json()
+        experiment = fit.get(but_for_the_seed)
+        if experiment is None:
+            try:
+                experiment = kind_of(config)(config, stock.prepared(config))
+            except Misfit as misfit:
+                errors.append(trial.loaded.refuse([misfit]))
+                continue
+            except Unfit as unfit:
+                errors.append(trial.loaded.refuse(unfit.misfits))
+                continue
+            if not experiment.data.drawn:
+                fit[but_for_the_seed] = experiment
+        complete = experiment.config.model_copy(update={"seed": config.seed})
+        known_by = fingerprint(complete, experiment.data.digest)
+        jobs.append(Job(trial, filled(complete), known_by, ended.get(known_by), begun.get(known_by)))
         splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
         names = ["loss", *(metric.name for metric in experiment.metrics)]
         scores = [f"{split}_{name}" for split in splits for name in names]

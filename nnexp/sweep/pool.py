@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
@@ -30,7 +31,7 @@ from nnexp.store.runs import RESUMABLE, Run, read_run
 from nnexp.sweep.limits import Exceeded, Limits
 from nnexp.sweep.plan import Job
 from nnexp.sweep.start import one_thread, start_method, without_interrupts
-from nnexp.sweep.stock import Stock
+from nnexp.sweep.stock import Stock, data_key
 
 POLL = 0.1
 """Seconds between two looks at whether an interruption was asked for."""
@@ -61,6 +62,8 @@ class Task:
 
     job: Job
     run_id: str
+    alone: bool
+    """Whether no other job wants its data."""
     deaths: list[str] = field(default_factory=list)
     not_before: float = 0.0
 
@@ -82,6 +85,7 @@ class Task:
             "run_id": self.run_id,
             "resume": None if job.begun is None else str(job.begun.path),
             "pause": job.pause,
+            "alone": self.alone,
             "again": bool(self.deaths),
         }
 
@@ -116,7 +120,8 @@ def run_jobs(
     failed, with `fail_fast`.
     """
     ids = fresh_ids(orders.root)
-    tasks = deque(Task(job, next(ids)) for job in jobs)
+    wanted = Counter(data_key(job.trial.loaded.config) for job in jobs)
+    tasks = deque(Task(job, next(ids), wanted[data_key(job.trial.loaded.config)] == 1) for job in jobs)
     how = _in_this_process if min(orders.workers, len(jobs)) == 1 and not orders.limits.any else _in_processes
     with Claims(orders.root).sweep():
         yield from how(tasks, orders, stop_asked, say)
@@ -357,14 +362,15 @@ def _work(
             if not isinstance(run, Run) or run.status not in RESUMABLE:
                 run = read_run(Path(task["resume"])) if task["resume"] else None
             pause, spent = Pause(task["pause"]), 0.0
+            prepared = partial(stock.prepared, alone=task["alone"])
             if isinstance(run, Run):
                 if pause.reached(_last_epoch(run.path)):  # another sweep has just brought it there
                     return _told(run.record) | {"status": "paused"}
-                experiment, folder = reopen(run, stock.prepared)
+                experiment, folder = reopen(run, prepared)
                 spent = run.record.get("wall_seconds") or 0.0
             else:
                 loaded = load_data(task["config"], "the sweep's configuration")
-                experiment = kind_of(loaded.config)(loaded.config, stock.prepared(loaded.config))
+                experiment = kind_of(loaded.config)(loaded.config, prepared(loaded.config))
                 folder = begin(experiment, root, task["label"], {"case": task["case"]}, task["run_id"])
             claim.tell(folder.path.name)
             with limits.held(stop_asked, spent) as asked:

@@ -1,4 +1,4 @@
-"""The prepared data sets of a sweep: each prepared once, and a large one once on the machine for all its processes."""
+"""The data sets of a sweep: each loaded and prepared once, and a large one once on the machine for all processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import shutil
 import struct
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
+from nnexp.components.datasets import Dataset
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.data import SPLITS, Data
+from nnexp.engine.data import SPLITS, Data, Loaded, load
 from nnexp.engine.surface import kind_of
 from nnexp.store.runs import process_mark
 
@@ -26,43 +28,72 @@ KEPT = 64
 """Data sets that a process keeps, as long as they are small."""
 MOST = 4 << 30
 """Bytes of files: beyond it the oldest go, and are made again by who needs them."""
+TABLES = 4
+"""Tables that a process keeps."""
 PREFIX = "nnexp-data-"
 ALIGNED = 64
+T = TypeVar("T", Data, Loaded)
 
 
 class Stock:
-    """Prepared data by what they depend on; arrays are read-only. Without a folder nothing is shared."""
+    """Tables and prepared data by what they depend on; arrays are read-only. Without a folder nothing is shared."""
 
     def __init__(self, folder: Path | None = None, large: int = LARGE):
         self.folder, self.large = folder, large
         self._kept: OrderedDict[str, Data] = OrderedDict()
+        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
 
-    def prepared(self, config: ExperimentConfig) -> Data:
-        """The data of a configuration. Raises Misfit or InputError as `Experiment.prepare` does."""
-        key = _key(config)
+    def prepared(self, config: ExperimentConfig, alone: bool = False) -> Data:
+        """The data of a configuration. Raises Misfit or InputError as `Experiment.prepare` does.
+
+        What is wanted `alone`, by one run only, is put into no file.
+        """
+        key = data_key(config)
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        data = self._opened(key) or self._made(key, config)
+        data = self._opened(key) or self._made(key, config, alone)
         self._kept[key] = data
         held = sum(one.nbytes for one in self._kept.values())
         while len(self._kept) > 1 and (len(self._kept) > KEPT or held > KEPT * LARGE):
             held -= self._kept.popitem(last=False)[1].nbytes
         return data
 
-    def _made(self, key: str, config: ExperimentConfig) -> Data:
-        data = kind_of(config).prepare(config)
-        if self.folder is not None and data.nbytes >= self.large:
-            with suppress(OSError):  # a full disk: then this process has its own copy
-                self._make_room(data.nbytes)
-                _write(self.folder / key, data)
-                return self._opened(key) or data
+    def _made(self, key: str, config: ExperimentConfig, alone: bool) -> Data:
+        loaded = self._table(config.dataset, config.seed) if isinstance(config.dataset, Dataset) else None
+        data = kind_of(config).prepare(config, loaded)
+        if not alone and data.nbytes >= self.large:
+            data = self._shared(key, data)
         for split in SPLITS:
             for array in (data.split(split).x, data.split(split).t):
                 array.setflags(write=False)
         return data
 
-    def _opened(self, key: str) -> Data | None:
+    def _table(self, dataset: Dataset, seed: int) -> Loaded:
+        """A data set's table. All seeds share it, unless it is drawn: then it is not kept."""
+        key = _digest({"table": dataset.model_dump(mode="json")})
+        found = self._loaded.get(key) or self._opened(key)
+        if found is None:
+            found = load(dataset, seed)
+            if found.drawn:
+                return found
+            if found.nbytes >= self.large:
+                found = self._shared(key, found)
+        self._loaded[key] = found
+        while len(self._loaded) > TABLES:
+            self._loaded.popitem(last=False)
+        return found
+
+    def _shared(self, key: str, made: T) -> T:
+        """The same in a file that all processes map, where there can be one."""
+        if self.folder is not None:
+            with suppress(OSError):  # a full disk: then this process has its own copy
+                self._make_room(made.nbytes)
+                _write(self.folder / key, made)
+                return self._opened(key) or made
+        return made
+
+    def _opened(self, key: str) -> Any:
         if self.folder is None:
             return None
         with suppress(FileNotFoundError):
@@ -79,7 +110,7 @@ class Stock:
                 held -= length
 
 
-def _key(config: ExperimentConfig) -> str:
+def data_key(config: ExperimentConfig) -> str:
     """What the data depend on: all of `dataset`, the seed, the precision, augmentations and a saved model."""
     told = {
         "dataset": config.dataset.model_dump(mode="json"),
@@ -88,10 +119,14 @@ def _key(config: ExperimentConfig) -> str:
         "augmentation": [one.label() for one in config.augmentation],
         "initialization": config.initialization.model_dump(mode="json") if config.initialization.input_paths else None,
     }
+    return _digest(told)
+
+
+def _digest(told: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _write(path: Path, data: Data) -> None:
+def _write(path: Path, data: Data | Loaded) -> None:
     """One file: the length of its head, the head (a pickle with the places of the arrays), the arrays' bytes."""
     buffers: list[pickle.PickleBuffer] = []
     body = pickle.dumps(data, protocol=5, buffer_callback=buffers.append)
@@ -116,7 +151,7 @@ def _write(path: Path, data: Data) -> None:
         raise
 
 
-def _read(path: Path) -> Data:
+def _read(path: Path) -> Any:
     """The data in a file, its arrays read-only views of the file itself. Raises FileNotFoundError."""
     with path.open("rb") as file:
         mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

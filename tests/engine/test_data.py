@@ -20,7 +20,7 @@ from nnexp.components.preprocessing import Linear, Preprocessing, Scaled
 from nnexp.config.load import fingerprint
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import data as module
-from nnexp.engine.data import Batches, Data, prepare, split_indices
+from nnexp.engine.data import Batches, Data, load, prepare, split_indices
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
 from tests.small import batches_of
@@ -117,6 +117,24 @@ def test_every_data_set_prepares(dataset: Dataset) -> None:
         for name, share in (("validation", dataset.validation), ("test", dataset.test)):
             whole, part = Counter(loaded.t.tolist()), Counter(one.split(name).t.tolist())
             assert all(abs(part[c] - share * whole[c]) <= 1 for c in whole)
+
+
+@each("dataset", Dataset)
+def test_seeds_share_a_table_that_is_not_drawn(dataset: Dataset) -> None:
+    one, other = load(dataset, 0), load(dataset, 1)
+    assert one.drawn == isinstance(dataset, Generated)
+    assert one.drawn or one.digest == other.digest
+    assert one.digest == load(dataset, 0).digest
+
+
+def test_a_generator_that_only_has_children_counts_as_drawn_from() -> None:
+    class Spawning(Given):
+        def load(self, rng: np.random.Generator) -> Table:
+            rng.spawn(1)
+            return super().load(rng)
+
+    assert load(Spawning(x=[[0.0]] * 20, t=[0.0] * 20), 0).drawn
+    assert not load(Given(x=[[0.0]] * 20, t=[0.0] * 20), 0).drawn
 
 
 def test_a_given_test_split_is_taken() -> None:

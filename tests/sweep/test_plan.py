@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nnexp.config.load import filled, fingerprint
 from nnexp.engine.trainer import Experiment
 from nnexp.errors import InputError
 from nnexp.runner import begin, train
@@ -40,6 +41,14 @@ def test_only_what_is_missing_is_run(tmp_path: Path) -> None:
     assert states(planned(tmp_path, "optimizer=sgd,adam", seeds=2)) == ["done"] * 4
     assert states(planned(tmp_path, "optimizer=sgd,nag", seeds=3)) == ["done", "done", "new", "new", "new", "new"]
     assert states(planned(tmp_path, "optimizer=sgd,adam", "optimizer.lr=0.3")) == ["new", "new"]
+
+
+@pytest.mark.parametrize("dataset", [{"name": "moons", "n": 60}, "iris"])
+def test_a_seed_that_another_speaks_for_is_known_by_the_same(tmp_path: Path, dataset: Any) -> None:
+    for job in planned(tmp_path, "optimizer=sgd,adam", seeds=3, dataset=dataset).jobs:
+        alone = Experiment(job.trial.loaded.config)
+        assert job.fingerprint == fingerprint(alone.config, alone.data.digest)
+        assert job.config == filled(alone.config)
 
 
 def test_the_name_does_not_matter(tmp_path: Path) -> None:

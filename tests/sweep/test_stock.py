@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nnexp.components.datasets import Dataset
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
+from nnexp.engine.data import Loaded, load
 from nnexp.engine.trainer import Experiment, Row
 from nnexp.sweep import stock
 from nnexp.sweep.stock import Stock, shared_folder
@@ -48,7 +50,7 @@ def test_shared_data_are_the_same_and_read_only(tmp_path: Path, changes: dict[st
             for array in (data.train.x, data.validation.x, data.test.t):
                 with pytest.raises(ValueError, match="read-only"):
                     array[0] = 0
-    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(tmp_path.iterdir())) == (1 if data.drawn else 2), "the data, and a table that all seeds share"
     assert compiled == [], "read-only arrays need no loops of their own"
 
 
@@ -70,6 +72,33 @@ def test_small_data_stay_in_the_process(tmp_path: Path) -> None:
     data = one.prepared(config())
     assert data is one.prepared(config())
     assert data is not one.prepared(config(seed=1))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="read-only"):
+        data.train.x[0] = 0
+
+
+def test_a_table_is_loaded_once_for_all_seeds_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(dataset: Dataset, seed: int) -> Loaded:
+        calls.append(seed)
+        return load(dataset, seed)
+
+    monkeypatch.setattr(stock, "load", counted)
+    one, other = Stock(tmp_path, large=0), Stock(tmp_path, large=0)
+    for seed in range(3):
+        changed = config(dataset="digits", seed=seed)
+        data = (one, other)[seed % 2].prepared(changed)
+        assert np.array_equal(data.train.x, Experiment.prepare(changed).train.x)
+    assert calls == [0]
+    one.prepared(config(seed=1))
+    other.prepared(config(seed=2))
+    assert calls == [0, 1, 2], "moons are drawn: each seed has its own"
+
+
+def test_what_only_one_run_wants_is_put_into_no_file(tmp_path: Path) -> None:
+    one = Stock(tmp_path, large=0)
+    data = one.prepared(config(), alone=True)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ValueError, match="read-only"):
         data.train.x[0] = 0

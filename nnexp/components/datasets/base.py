@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -34,17 +32,6 @@ class Table:
     """(N,) True for the examples of the test split, where the data set itself says which they are."""
     notes: tuple[str, ...] = field(default=())
     """Sentences on what was done while reading, for the user."""
-
-    @cached_property
-    def told(self) -> Any:
-        """The SHA-256 of all values, to which more can be told."""
-        told = hashlib.sha256()
-        for array in (self.x, self.t, self.test):
-            if array is not None:
-                # its own memory, without the copy that tobytes makes; text has no such form
-                plain = np.ascontiguousarray(array)
-                told.update(plain.tobytes() if plain.dtype.kind == "U" else plain.data)
-        return told
 
 
 class Dataset(TrainingGround):
