@@ -7,6 +7,7 @@ loop of its own.
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import logging
 import os
 import re
@@ -96,12 +97,12 @@ class Cluster:
         return threads if self.most is None else min(threads, self.most)
 
     def __enter__(self) -> Cluster:
-        try:
-            import distributed  # noqa: F401
-        except ImportError:
+        if importlib.util.find_spec("distributed") is None:
             raise InputError(
                 "--cluster needs the package distributed, which is not installed: pip install 'nnexp[cluster]'"
-            ) from None
+            )
+        if self.address != LOCAL:
+            self._probe()  # before the import of distributed, which takes a second
         if not os.environ.get("NNEXP_DEBUG"):  # what matters is said in sentences
             logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
         self._loop = asyncio.new_event_loop()
@@ -135,12 +136,29 @@ class Cluster:
             self.begin(self._stack.aclose()).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
 
+    def _probe(self) -> None:
+        """Whether something listens at the address. Raises InputError, at once where that can be known at once."""
+        host, _, port = self.address.partition("://")[2].rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=REACHED).close()
+            return
+        except TimeoutError:
+            why = f"no answer within {REACHED:g} s"
+        except socket.gaierror:
+            why = f"there is no host '{host}'"
+        except OSError as error:
+            why = os.strerror(error.errno) if error.errno else str(error)
+        raise InputError(
+            f"--cluster: nothing answers at {self.address}: {why}; a scheduler is started with: "
+            f"dask scheduler --port {port}"
+        )
+
     # -- in the loop -----------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
         from distributed import Client
 
-        address = await self._start() if self.address == LOCAL else await self._probe()
+        address = await self._start() if self.address == LOCAL else self.address
         try:
             self._client = await Client(address, asynchronous=True, timeout=SPOKEN, set_as_default=False)
         except (OSError, ValueError, RuntimeError) as error:
@@ -177,26 +195,6 @@ class Cluster:
             )
         )
         return str(cluster.scheduler_address)
-
-    async def _probe(self) -> str:
-        """Whether something listens at the address. Raises InputError, at once where that can be known at once."""
-        host, _, port = self.address.partition("://")[2].rpartition(":")
-        try:
-            connecting = asyncio.open_connection(host.strip("[]"), int(port))
-            _, writer = await asyncio.wait_for(connecting, REACHED)
-            writer.close()
-        except TimeoutError:
-            why = f"no answer within {REACHED:g} s"
-        except socket.gaierror:
-            why = f"there is no host '{host}'"
-        except OSError as error:
-            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        else:
-            return self.address
-        raise InputError(
-            f"--cluster: nothing answers at {self.address}: {why}; a scheduler is started with: "
-            f"dask scheduler --port {port}"
-        )
 
     async def _first_look(self, address: str) -> None:
         """Wait for the first worker. Raises InputError where there is none, or one is not fit for a sweep."""

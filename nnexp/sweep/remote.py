@@ -188,12 +188,13 @@ class Trainee:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        for line in self.process.stdout:
-            said = json.loads(line)
-            if "taken" in said:
-                self.taken = monotonic()
-            self.compiled = said.get("compiled", self.compiled)
-            self.result = said.get("result", self.result)
+        with self.process.stdout as lines:
+            for line in lines:
+                said = json.loads(line)
+                if "taken" in said:
+                    self.taken = monotonic()
+                self.compiled = said.get("compiled", self.compiled)
+                self.result = said.get("result", self.result)
         self.alive = False
 
     def say(self, what: dict[str, Any]) -> None:
@@ -207,8 +208,11 @@ class Trainee:
         self.say(task)
 
     def end(self) -> None:
+        assert self.process.stdin is not None
         self.process.kill()
         self.process.wait()
+        with suppress(OSError):
+            self.process.stdin.close()
 
 
 class Following:
