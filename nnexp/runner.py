@@ -98,14 +98,18 @@ def begin(
         **_surroundings(),
     }
     try:
-        folder.write_config(
-            to_yaml(plain, f"{folder.path.name}: every default filled in; training it again gives the same numbers")
-        )
+        write_config(folder, plain)
         folder.write_record(record, durable=False)  # before its first checkpoint there is nothing to lose
     except OSError:  # a full disk, say
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
     return folder
+
+
+def write_config(folder: RunFolder, plain: Mapping[str, Any]) -> None:
+    """A run's config.yaml."""
+    comment = f"{folder.path.name}: every default filled in; training it again gives the same numbers"
+    folder.write_config(to_yaml(dict(plain), comment))
 
 
 def train(
@@ -280,6 +284,12 @@ def _score_names(experiment: Experiment) -> list[str]:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def here() -> dict[str, Any]:
+    """What a record says of the process that trains, for one that follows a run on another machine."""
+    found = _surroundings()
+    return {key: found[key] for key in ("host", "pid", "process", "command", "git")}
 
 
 def _surroundings() -> dict[str, Any]:

@@ -35,6 +35,7 @@ from nnexp.errors import InputError, did_you_mean
 if TYPE_CHECKING:
     from nnexp.report.tuning import Findings
     from nnexp.store.runs import Run, Shelf
+    from nnexp.sweep.cluster import Cluster
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import Sweep, Trial
     from nnexp.sweep.plan import Plan
@@ -62,6 +63,9 @@ def sweep(
         int | None, typer.Option(min=1, metavar="BUDGET", help="Tune the ranges in every level first, so many trials.")
     ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="tcp://HOST:PORT", help="Run on this Dask cluster; 'local' starts one.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first run that fails.")] = False,
     shard: Annotated[
@@ -82,7 +86,11 @@ def sweep(
     from nnexp.sweep.start import default_jobs, start_early
 
     workers = jobs or default_jobs()
-    if workers > 1 and not dry_run and config.is_file():
+    if cluster is not None:
+        from nnexp.sweep.cluster import check_address
+
+        check_address(cluster)
+    elif workers > 1 and not dry_run and config.is_file():
         start_early(["nnexp.cli.main"])
     from nnexp.report.tables import FORMATS
 
@@ -111,13 +119,15 @@ def sweep(
     if dry_run:
         shelf = _shelf(root)
         course = Course(described, shelf)
+        with _connected(cluster if cluster != "local" else None, jobs, workers) as machines:
+            workers = workers if machines is None else machines.slots
         _show_plan(course, replace(course.first, shard=part), shelf, workers, how)
         return
     interrupted: int | None = None
     stopped = False
-    with _planned(described, root) as (course, data):
+    with _connected(cluster, jobs, workers) as machines, _planned(described, root) as (course, data):
         metric = None if described.metric is None else course.metric
-        orders = Orders(root, workers, described.limits, fail_fast, data)
+        orders = Orders(root, workers, described.limits, fail_fast, data, cluster=machines)
         for stage in course.stages(lambda: Shelf(root)):
             plan = replace(stage.plan, shard=part)
             plan.write()
@@ -146,6 +156,18 @@ def _shelf(root: Path) -> Shelf:
     shelf = Shelf(root)
     name_damaged(shelf.damaged)
     return shelf
+
+
+@contextmanager
+def _connected(address: str | None, jobs: int | None, workers: int) -> Iterator[Cluster | None]:
+    """The cluster at an address while this context is open; None where there is none to be."""
+    if address is None:
+        yield None
+        return
+    from nnexp.sweep.cluster import Cluster
+
+    with Cluster(address, jobs, say, started=workers) as machines:
+        yield machines
 
 
 @contextmanager
@@ -197,8 +219,9 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
     if not quiet:
         there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
-        processes = min(orders.workers, len(missing))
-        work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
+        processes = min(orders.workers if orders.cluster is None else orders.cluster.slots, len(missing))
+        where = f" on {orders.cluster}" if orders.cluster is not None else ""
+        work = f"{processes} process{'es' if processes > 1 else ''}{where}" if processes else "nothing to run"
         say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
     if not missing:
         return None, False

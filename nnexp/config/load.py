@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -172,14 +172,20 @@ def _beside(place: Place | None, value: str) -> Path:
 
 def _resolve_paths(draft: Draft) -> None:
     """Make the paths of input files absolute: relative to the file they were written in, or to the working folder."""
+    for outer, key in named_files(draft.data):
+        draft.data[outer][key] = str(_beside(draft.place((outer, key)), draft.data[outer][key]))
+
+
+def named_files(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where plain data name input files: the keys of each path. Plugins are not among them."""
     for outer, family in component_fields(ExperimentConfig):
-        given = draft.data.get(outer)
+        given = data.get(outer)
         if not isinstance(given, dict):
             continue
         member = members(family).get(str(given.get("name")))
         for key in member.input_paths if member else ():
             if isinstance(given.get(key), str):
-                given[key] = str(_beside(draft.place((outer, key)), given[key]))
+                yield outer, key
 
 
 def slug(text: str) -> str:

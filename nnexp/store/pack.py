@@ -322,11 +322,11 @@ def _manifest(text: bytes, source: Path) -> Manifest:
         raise _no_export(source, f"{MANIFEST} is not valid JSON") from None
     allowed = {*manifest.runs, *(f"{SWEEPS}/{name}" for name in manifest.sweeps)}
     for name in allowed:
-        if not _safe(name) or name.count("/") != name.startswith(f"{SWEEPS}/") or name == SWEEPS:
+        if not safe(name) or name.count("/") != name.startswith(f"{SWEEPS}/") or name == SWEEPS:
             raise InputError(f"{source}: '{name}' is no name of a run's folder; refused")
     seen: set[str] = set()
     for entry in manifest.files:
-        if not _safe(entry.path) or not any(entry.path.startswith(f"{name}/") for name in _outer(entry.path, allowed)):
+        if not safe(entry.path) or not any(entry.path.startswith(f"{name}/") for name in _outer(entry.path, allowed)):
             raise InputError(f"{source}: the path '{entry.path}' leads out of the runs; refused")
         if entry.path.casefold() in seen:
             raise InputError(f"{source}: the path '{entry.path}' stands twice; refused")
@@ -340,7 +340,7 @@ def _outer(path: str, allowed: set[str]) -> set[str]:
     return {"/".join(parts[:count]) for count in (1, 2)} & allowed
 
 
-def _safe(path: str) -> bool:
+def safe(path: str) -> bool:
     """Whether a path stays below the folder that it is taken from, on every system, and hides nothing."""
     return all(
         part and not part.startswith(".") and len(part.encode()) <= 255 and part.isprintable()

@@ -43,7 +43,7 @@ class Limits(Settings):
     @property
     def hard_seconds(self) -> float | None:
         """When a run that does not end by itself is ended from outside: it is stuck within a step."""
-        return None if self.seconds is None else self.seconds * 1.1 + 1
+        return None if self.seconds is None else self.seconds * 1.1 + 5
 
     def why_seconds(self) -> str:
         return f"limits.seconds: it took longer than {self.seconds:g} s"

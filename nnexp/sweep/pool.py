@@ -9,103 +9,25 @@ import multiprocessing
 import os
 import signal
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic, sleep
 from typing import Any
 
-from nnexp.config.load import load_data
 from nnexp.engine import compiling
-from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Row, Tick, Trainer
-from nnexp.errors import InputError
-from nnexp.runner import Notice, begin, compiling_told, give_up, reopen, train
+from nnexp.runner import Notice, compiling_told
 from nnexp.store.claims import Claims
-from nnexp.store.folder import RunFolder, fresh_ids
-from nnexp.store.runs import RESUMABLE, Run, read_run
-from nnexp.sweep.limits import Exceeded, Limits
+from nnexp.store.folder import fresh_ids
+from nnexp.sweep.jobs import ELSEWHERE, POLL, TRIES, Orders, Result, Task, exit_words, ours, work
 from nnexp.sweep.plan import Job
 from nnexp.sweep.start import one_thread, start_method, without_interrupts
 from nnexp.sweep.stock import Stock, data_key
 
-POLL = 0.1
-"""Seconds between two looks at whether an interruption was asked for."""
 AHEAD = 3
 """Jobs a worker that are handed out at a time."""
-TRIES = 3
-"""Workers that a run may kill before it is given up."""
-ELSEWHERE = 0.5
-"""Seconds between two looks at a trial that another sweep works at."""
-KNOWN = ("finished", "diverged", "failed")
-"""How a run may have ended that another sweep has just made: then it is taken as it is."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of a job."""
-
-    job: Job
-    status: str
-    reason: str
-    run_id: str | None
-    final: dict[str, Any]
-
-
-@dataclass
-class Task:
-    """A job on its way: the id of its run, and the workers that it has killed, each in words."""
-
-    job: Job
-    run_id: str
-    alone: bool
-    """Whether no other job wants its data."""
-    deaths: list[str] = field(default_factory=list)
-    not_before: float = 0.0
-
-    def path(self, root: Path) -> Path:
-        """The run's folder, which is known before it is made."""
-        if self.job.begun is not None:
-            return self.job.begun.path
-        config, trial = self.job.config, self.job.trial
-        return RunFolder.place(root, config["name"], trial.label, trial.seed, self.run_id)
-
-    def told(self) -> dict[str, Any]:
-        """What a worker needs to know."""
-        job = self.job
-        return {
-            "config": job.config,
-            "fingerprint": job.fingerprint,
-            "label": job.trial.label,
-            "case": job.trial.case,
-            "run_id": self.run_id,
-            "resume": None if job.begun is None else str(job.begun.path),
-            "pause": job.pause,
-            "alone": self.alone,
-            "again": bool(self.deaths),
-        }
-
-
-def ours(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name.startswith("NNEXP_")}
-
-
-@dataclass(frozen=True)
-class Orders:
-    """How a sweep's jobs are to be run."""
-
-    root: Path
-    workers: int
-    limits: Limits = field(default_factory=Limits)
-    fail_fast: bool = False
-    data: Path | None = None
-    """The folder of the data sets that the workers share."""
-    environment: dict[str, str] = field(default_factory=lambda: ours(os.environ))
-    """nnexp's own variables, which the process that workers are forked from may have had otherwise."""
 
 
 def run_jobs(
@@ -122,9 +44,22 @@ def run_jobs(
     ids = fresh_ids(orders.root)
     wanted = Counter(data_key(job.trial.loaded.config) for job in jobs)
     tasks = deque(Task(job, next(ids), wanted[data_key(job.trial.loaded.config)] == 1) for job in jobs)
-    how = _in_this_process if min(orders.workers, len(jobs)) == 1 and not orders.limits.any else _in_processes
     with Claims(orders.root).sweep():
-        yield from how(tasks, orders, stop_asked, say)
+        yield from _way(tasks, orders)(tasks, orders, stop_asked, say)
+
+
+Way = Callable[[deque[Task], Orders, Callable[[], bool], Callable[[str], None]], Iterator[Result]]
+
+
+def _way(tasks: deque[Task], orders: Orders) -> Way:
+    """How these tasks are run: on a cluster, in worker processes, or one after the other in this process."""
+    if orders.cluster is not None:
+        from nnexp.sweep.dispatch import on_cluster
+
+        return on_cluster
+    if min(orders.workers, len(tasks)) == 1 and not orders.limits.any:
+        return _in_this_process
+    return _in_processes
 
 
 def _in_this_process(
@@ -135,7 +70,7 @@ def _in_this_process(
         while tasks and not stop_asked():
             task = tasks.popleft()
             sleep(max(0.0, min(task.not_before - monotonic(), POLL)))
-            result = _result(task.job, _work(task.told(), orders.root, claims, stock, orders.limits, stop_asked))
+            result = task.result(work(task.told(), orders.root, claims, stock, orders.limits, stop_asked))
             if result.status == "elsewhere":
                 task.not_before = monotonic() + ELSEWHERE
                 tasks.append(task)
@@ -227,14 +162,14 @@ class _Pool:
         limits = self.orders.limits
         result: Result | None
         try:
-            result = _result(task.job, future.result())
+            result = task.result(future.result())
         except BrokenProcessPool:
             self.tasks.appendleft(task)
             raise
         except ProcessExpired as error:
-            result = self._died(task, error)
+            result = task.died(exit_words(error.exitcode), self.orders.root, self.say)
         except TimeoutError:
-            result = self._given_up(task, f"{limits.why_seconds()}, stuck within a step")
+            result = task.given_up(f"{limits.why_seconds()}, stuck within a step", self.orders.root)
         if result is None:
             self.tasks.appendleft(task)
         elif result.status == "elsewhere":
@@ -244,50 +179,6 @@ class _Pool:
             if self.orders.fail_fast and result.status == "failed":
                 self.stop.set()
             yield result
-
-    def _died(self, task: Task, error: Any) -> Result | None:
-        """A worker died: try again, or give up when it was the last of TRIES."""
-        path = task.path(self.orders.root)
-        epoch = _last_epoch(path)
-        task.deaths.append(f"{_exit(error.exitcode)} {'before epoch 0' if epoch is None else f'after epoch {epoch}'}")
-        count, what = len(task.deaths), f"its worker process died ({task.deaths[-1]})"
-        if count < TRIES:
-            self.say(f"{_words(task.job)}: {what}; it is tried again ({count + 1} of {TRIES})")
-            return None
-        same = Counter(task.deaths)
-        story = ", ".join(f"{times} x {death}" if times > 1 else death for death, times in same.items())
-        return self._given_up(task, f"given up: {TRIES} worker processes died at it ({story})")
-
-    def _given_up(self, task: Task, reason: str) -> Result:
-        """Record the failure of a run whose worker is gone."""
-        path, job = task.path(self.orders.root), task.job
-        with suppress(OSError, InputError):  # a full disk, say: the reason is the one to tell
-            if not (path / "run.json").exists():
-                loaded = load_data(job.config, "the sweep's configuration")
-                experiment = kind_of(loaded.config)(loaded.config)
-                begin(experiment, self.orders.root, job.trial.label, {"case": job.trial.case}, task.run_id)
-            give_up(path, reason)
-        return Result(job, "failed", reason, task.run_id, {})
-
-
-def _words(job: Job) -> str:
-    return " ".join(filter(None, (job.trial.label, f"seed {job.trial.seed}")))
-
-
-def _exit(code: int) -> str:
-    """A process's exit code in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    with suppress(ValueError):
-        return f"killed by {signal.Signals(-code).name}"
-    return f"killed by signal {-code}"
-
-
-def _last_epoch(path: Path) -> int | None:
-    """The last epoch that a run has logged, or None."""
-    with suppress(OSError, ValueError):
-        return int((path / "metrics.csv").read_text().rstrip("\n").rpartition("\n")[2].partition(",")[0])
-    return None
 
 
 @contextmanager
@@ -342,72 +233,4 @@ def _prepare(stop: Any, compiled: Any, orders: Orders) -> None:
 def _in_worker(task: dict[str, Any]) -> dict[str, Any]:
     assert _worker is not None
     one = _worker
-    return _work(task, one.orders.root, one.claims, one.stock, one.orders.limits, one.stop_asked)
-
-
-def _work(
-    task: dict[str, Any], root: Path, claims: Claims, stock: Stock, limits: Limits, stop_asked: Callable[[], bool]
-) -> dict[str, Any]:
-    """Run or resume one job, unless another sweep is at it or has just done it."""
-    if stop_asked():
-        return {"status": "interrupted", "reason": "not begun"}
-    folder = None
-    try:
-        with claims.trial(task["fingerprint"]) as claim:
-            if claim is None:
-                return {"status": "elsewhere"}
-            run = read_run(root / claim.told) if claim.told else None
-            if isinstance(run, Run) and run.status in KNOWN and not task["again"]:
-                return _told(run.record)
-            if not isinstance(run, Run) or run.status not in RESUMABLE:
-                run = read_run(Path(task["resume"])) if task["resume"] else None
-            pause, spent = Pause(task["pause"]), 0.0
-            prepared = partial(stock.prepared, alone=task["alone"])
-            if isinstance(run, Run):
-                if pause.reached(_last_epoch(run.path)):  # another sweep has just brought it there
-                    return _told(run.record) | {"status": "paused"}
-                experiment, folder = reopen(run, prepared)
-                spent = run.record.get("wall_seconds") or 0.0
-            else:
-                loaded = load_data(task["config"], "the sweep's configuration")
-                experiment = kind_of(loaded.config)(loaded.config, prepared(loaded.config))
-                folder = begin(experiment, root, task["label"], {"case": task["case"]}, task["run_id"])
-            claim.tell(folder.path.name)
-            with limits.held(stop_asked, spent) as asked:
-                record = train(experiment, folder, pause, lambda: pause.due or asked())
-            if pause.due and record["status"] == "interrupted":
-                record["status"] = "paused"
-            return _told(record)
-    except InputError as error:
-        return {"status": "failed", "reason": str(error)}
-    except Exceeded as error:
-        assert folder is not None
-        give_up(folder.path, str(error))
-        return _told(folder.read_record())
-    except Exception as error:  # a run that fails must not stop the sweep; its record tells the same
-        if os.environ.get("NNEXP_DEBUG"):
-            raise
-        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-
-
-def _told(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in ("id", "status", "reason", "final")}
-
-
-class Pause:
-    """Watches a run until it has logged an epoch after which a search looks at it; with null, for ever."""
-
-    def __init__(self, epoch: int | None):
-        self.epoch, self.due = epoch, False
-
-    def reached(self, epoch: int | None) -> bool:
-        """Whether a run that has logged this epoch is there."""
-        return self.epoch is not None and epoch is not None and epoch >= self.epoch
-
-    def __call__(self, trainer: Trainer, event: Row | Tick) -> None:
-        if isinstance(event, Row):
-            self.due = self.reached(int(event.values["epoch"] or 0))
-
-
-def _result(job: Job, record: dict[str, Any]) -> Result:
-    return Result(job, record["status"], record.get("reason") or "", record.get("id"), record.get("final") or {})
+    return work(task, one.orders.root, one.claims, one.stock, one.orders.limits, one.stop_asked)
