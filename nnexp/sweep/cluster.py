@@ -42,6 +42,10 @@ class Lost(Exception):
     """A worker is gone, or cannot do what it was asked; the text says which and why."""
 
 
+class ClusterGone(ConnectionError):
+    """The scheduler is gone, and all workers with it."""
+
+
 @dataclass(eq=False)
 class Worker:
     """A worker of the cluster that runs this version of nnexp."""
@@ -103,11 +107,10 @@ class Cluster:
             )
         if self.address != LOCAL:
             self._probe()  # before the import of distributed, which takes a second
-        if not os.environ.get("NNEXP_DEBUG"):  # what matters is said in sentences
-            logging.getLogger("distributed").setLevel(logging.CRITICAL + 1)
         self._loop = asyncio.new_event_loop()
         with without_interrupts():
-            threading.Thread(target=self._loop.run_forever, name="nnexp-cluster", daemon=True).start()
+            self._thread = threading.Thread(target=self._run, name="nnexp-cluster", daemon=True)
+            self._thread.start()
         try:
             self.do(self._open())
         except BaseException:
@@ -135,6 +138,11 @@ class Cluster:
         with suppress(Exception):
             self.begin(self._stack.aclose()).result(timeout=10)
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        self._loop.run_forever()
+        self._loop.close()
 
     def _probe(self) -> None:
         """Whether something listens at the address. Raises InputError, at once where that can be known at once."""
@@ -158,6 +166,9 @@ class Cluster:
     async def _open(self) -> None:
         from distributed import Client
 
+        if not os.environ.get("NNEXP_DEBUG"):  # what matters is said in sentences
+            for name in [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]:
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)
         address = await self._start() if self.address == LOCAL else self.address
         try:
             self._client = await Client(address, asynchronous=True, timeout=SPOKEN, set_as_default=False)
@@ -166,15 +177,15 @@ class Cluster:
                 f"--cluster: what answers at {address} is not a Dask scheduler, or one of another version of Dask "
                 f"({error or type(error).__name__})"
             ) from None
-        self._stack.push_async_callback(self._client.close)
+        self._stack.push_async_callback(self._client.close, timeout=3)
         self._stack.push_async_callback(self._release)
         self._about = remote.about()
         try:
-            await self._client.run_on_scheduler(remote.about)
+            found = await self._client.run_on_scheduler(remote.about)
         except Exception as error:
-            raise InputError(
-                f"--cluster: the scheduler at {address} cannot import nnexp ({_words(error)}); {_install()}"
-            ) from None
+            raise InputError(f"--cluster: {_unfit(f'the scheduler at {address}', error)}") from None
+        if (why := _unfit(f"the scheduler at {address}", found)) is not None:
+            self._refused[address] = why
         await self._first_look(address)
         watch = asyncio.create_task(self._watch())
         self._stack.callback(watch.cancel)
@@ -198,13 +209,13 @@ class Cluster:
 
     async def _first_look(self, address: str) -> None:
         """Wait for the first worker. Raises InputError where there is none, or one is not fit for a sweep."""
-        from distributed.utils import TimeoutError as Late
-
-        with suppress(TimeoutError, Late):
+        with suppress(TimeoutError):
             await self._client.wait_for_workers(1, timeout=REACHED)
-        await self._look()
+        count = await self._look()
         if self._refused:
             raise InputError("\n".join(f"--cluster: {why}" for why in self._refused.values()))
+        if count and not self.workers:
+            raise InputError(f"--cluster: none of the {count} workers at {address} answers; is the network in order?")
         if not self.workers:
             raise InputError(
                 f"--cluster: the scheduler at {address} has no workers; start some (dask worker {address} "
@@ -220,65 +231,70 @@ class Cluster:
                 await self._look()
                 for address in self._refused.keys() - refused:
                     self.say(f"not used: {self._refused[address]}")
-            except asyncio.CancelledError:
-                raise
             except Exception as error:
-                self.gone = f"the scheduler at {self.address} is gone ({_words(error)})"
+                self.gone = self.gone or f"the scheduler at {self.address} is gone ({_words(error)})"
         for worker in self.workers.values():
             worker.gone.set()
 
-    async def _look(self) -> None:
-        """Which workers are there; new ones are asked what they are."""
+    async def _look(self) -> int:
+        """How many workers are there; new ones are asked what they are, once more where they do not answer."""
         there = (await self._client.scheduler.identity(n_workers=-1))["workers"]
         for address in self.workers.keys() - there.keys():
             self.workers.pop(address).gone.set()
         new = [address for address in there if address not in self.workers and address not in self._refused]
-        if not new:
-            return
-        answers = await asyncio.wait_for(self._client.run(remote.about, workers=new, on_error="return"), SPOKEN)
+        answers: dict[str, Any] = {}
+        if new:
+            with suppress(TimeoutError):
+                asked = self._client.run(remote.about, workers=new, on_error="return")
+                answers = await asyncio.wait_for(asked, SPOKEN)
         others: dict[str, list[str]] = {}
         for address, found in answers.items():
             if isinstance(found, OSError):  # it has just gone
                 continue
-            if not isinstance(found, dict):
-                self._refused[address] = f"the worker {address} cannot import nnexp ({_words(found)}); {_install()}"
-            elif found["nnexp"] != __version__:
-                self._refused[address] = (
-                    f"the worker {address} runs nnexp {found['nnexp']}, and this is {__version__}; {_install()}"
-                )
-            else:
-                self.workers[address] = Worker(address, there[address]["nthreads"])
-                if found != self._about:
-                    differ = {one: version for one, version in found.items() if version != self._about[one]}
-                    what = ", ".join(f"{one} {version} (here {self._about[one]})" for one, version in differ.items())
-                    others.setdefault(what, []).append(address)
+            if (why := _unfit(f"the worker {address}", found)) is not None:
+                self._refused[address] = why
+                continue
+            self.workers[address] = Worker(address, there[address]["nthreads"])
+            differ = {one: version for one, version in found.items() if version != self._about[one]}
+            if differ:
+                what = ", ".join(f"{one} {version} (here {self._about[one]})" for one, version in differ.items())
+                others.setdefault(what, []).append(address)
         for what, addresses in others.items():
             more = f" and {len(addresses) - 3} others" if len(addresses) > 3 else ""
             self.say(f"warning: {', '.join(addresses[:3])}{more}: {what}; runs there need not be the same to the bit")
+        return len(there)
 
     async def call(self, worker: Worker, function: Callable[..., T], *args: Any) -> T:
-        """A function of nnexp.sweep.remote as a task of this worker alone. Raises Lost where the worker is gone."""
+        """A function of nnexp.sweep.remote as a task of this worker alone.
+
+        Raises Lost where the worker is gone or the function fails, ClusterGone where the scheduler is gone.
+        """
+        self.check()
         if worker.gone.is_set():
             raise Lost(f"lost with {worker.address}")
         future = self._client.submit(function, *args, workers=[worker.address], pure=False, allow_other_workers=False)
         answer, gone = asyncio.ensure_future(_awaited(future)), asyncio.ensure_future(worker.gone.wait())
         try:
             await asyncio.wait({answer, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise Lost(f"lost with {worker.address}")
-            return answer.result()
-        except (Lost, asyncio.CancelledError):
-            with suppress(Exception):
-                await future.cancel()
-            here = asyncio.current_task()
-            if here is not None and here.cancelling():  # it is this call that is given up
-                raise
-            raise Lost(f"lost with {worker.address}") from None
-        except Exception as error:
-            raise Lost(f"{worker.address} cannot train it, {_words(error)},") from None
+            if answer.done() and not answer.cancelled() and answer.exception() is None:
+                return answer.result()
         finally:
             answer.cancel()
             gone.cancel()
+            if not answer.done():
+                with suppress(Exception):
+                    await future.cancel()
+        self.check()
+        if not answer.done() or answer.cancelled():
+            raise Lost(f"lost with {worker.address}")
+        raise Lost(f"{worker.address} cannot train it, {_words(answer.exception())},")
+
+    def check(self) -> None:
+        """Raises ClusterGone where it can be used no more."""
+        if self.gone is None and self._client.status != "running":
+            self.gone = f"the connection to the scheduler at {self.address} was lost"
+        if self.gone is not None:
+            raise ClusterGone(f"{self.gone}; the same command goes on with what was brought here")
 
     async def _release(self) -> None:
         """Let the workers end the processes that train, and forget what they were sent."""
@@ -296,5 +312,11 @@ def _words(error: object) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _install() -> str:
-    return f"install the same there: pip install 'nnexp[cluster]=={__version__}'"
+def _unfit(who: str, found: object) -> str | None:
+    """Why a machine cannot be used that has said this of itself; None where it can."""
+    install = f"install the same there: pip install 'nnexp[cluster]=={__version__}'"
+    if not isinstance(found, dict):
+        return f"{who} cannot import nnexp ({_words(found)}); {install}"
+    if found["nnexp"] != __version__:
+        return f"{who} runs nnexp {found['nnexp']}, and this is {__version__}; {install}"
+    return None

@@ -20,8 +20,8 @@ from nnexp.runner import Notice
 from nnexp.store.claims import Claims
 from nnexp.store.runs import Run
 from nnexp.sweep import remote
-from nnexp.sweep.cluster import Cluster, Lost, Worker
-from nnexp.sweep.jobs import ELSEWHERE, POLL, Orders, Result, Task, exit_words, failed, known, told_of
+from nnexp.sweep.cluster import Cluster, ClusterGone, Lost, Worker
+from nnexp.sweep.jobs import ELSEWHERE, POLL, Orders, Result, Task, exit_words, known, told_of
 from nnexp.sweep.parcels import Home, Parcel, Refused, blocks, parcels_of
 
 SILENCE = 60.0
@@ -31,7 +31,7 @@ SILENCE = 60.0
 def on_cluster(
     tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
 ) -> Iterator[Result]:
-    """Each result as it comes. Raises ConnectionError where the cluster is gone."""
+    """Each result as it comes. Raises ClusterGone where the cluster is gone."""
     assert orders.cluster is not None
     return _Dispatch(tasks, orders, orders.cluster, stop_asked, say).results()
 
@@ -83,8 +83,7 @@ class _Dispatch:
         alone = False
         try:
             while active or (self.tasks and not self.stop):
-                if self.cluster.gone is not None:
-                    raise ConnectionError(f"{self.cluster.gone}; the same command goes on with what was brought here")
+                self.cluster.check()
                 while not self.stop and (free := self._next(len(active))) is not None:
                     active.add(asyncio.create_task(self._run(*free)))
                 if not self.cluster.workers and not alone:
@@ -132,10 +131,11 @@ class _Dispatch:
                     result: Result | None = task.result(found)
                 else:
                     result = await self._train(task, told, found, worker, claim.tell)
-        except OSError as error:  # a full disk here, say
-            result = task.result(failed(error))
-        except (InputError, Refused) as error:
-            result = task.result({"status": "failed", "reason": str(error)})
+        except ClusterGone:
+            result = None
+        except (OSError, InputError, Refused) as error:  # a full disk here, say
+            why = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)
+            result = task.given_up(why, self.orders.root)
         finally:
             worker.busy -= 1
         if result is None:
@@ -154,6 +154,9 @@ class _Dispatch:
         tell(path.name)
         try:
             answer = await self._followed(told | {"config": config}, run, home, worker)
+        except ClusterGone:
+            home.lost("the cluster was lost")
+            raise
         except Lost as lost:
             self.avoided.setdefault(task.run_id, set()).add(worker.address)
             home.lost(f"its worker was {lost}")
@@ -196,7 +199,12 @@ class _Dispatch:
             if answer["state"] == "unknown":  # another process has taken its worker's place
                 raise Lost(f"lost with {worker.address}")
             self.compiled = max(self.compiled, answer["compiled"])
-            await asyncio.to_thread(home.take, answer["names"], answer["files"])
+            try:
+                await asyncio.to_thread(home.take, answer["names"], answer["files"])
+            except (OSError, Refused):
+                with suppress(Lost, ClusterGone):
+                    await call(worker, remote.abandon, token)
+                raise
             if answer["state"] != "running":
                 return answer
             answer = await call(worker, remote.follow, token, self.stop)

@@ -66,9 +66,9 @@ def parcels_of(config: Mapping[str, Any]) -> list[Parcel]:
 
 
 def _parcel(path: Path) -> Parcel:
-    found = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
     try:
-        return Parcel(path, {one.name: _digest(one, one.stat().st_mtime_ns) for one in found if safe(one.name)})
+        found = [one for one in sorted(path.iterdir()) if one.is_file()] if path.is_dir() else [path]
+        return Parcel(path, {one.name: _digest(one, one.stat().st_mtime_ns) for one in found})
     except OSError as error:
         raise InputError(f"{path} cannot be sent to the cluster: {error.strerror}") from None
 

@@ -18,7 +18,7 @@ import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 from nnexp import __version__
@@ -102,6 +102,15 @@ def follow(token: str, stop: bool) -> dict[str, Any]:
     return _answer(token, following)
 
 
+def abandon(token: str) -> None:
+    """End a run at once: its files can come home no more."""
+    with _lock:
+        following = _runs.pop(token, None)
+    if following is not None:
+        following.trainee.end()
+        shutil.rmtree(following.root, ignore_errors=True)
+
+
 def release(key: str) -> None:
     """A sweep is over: end its processes and forget its files."""
     with _lock:
@@ -141,10 +150,8 @@ def _forget_the_abandoned(silence: float) -> None:
     """End runs that nobody follows any more: their parent was killed."""
     with _lock:
         gone = [token for token, one in _runs.items() if monotonic() - one.asked > 2 * silence]
-        abandoned = [_runs.pop(token) for token in gone]
-    for following in abandoned:
-        following.trainee.end()
-        shutil.rmtree(following.root, ignore_errors=True)
+    for token in gone:
+        abandon(token)
 
 
 def _answer(token: str, following: Following) -> dict[str, Any]:
@@ -184,6 +191,8 @@ class Trainee:
         """When it took up its present run."""
         self.compiled = 0
         self.alive = True
+        self.spoken = threading.Event()
+        """Set when it has ended: the run, or itself."""
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -195,7 +204,10 @@ class Trainee:
                     self.taken = monotonic()
                 self.compiled = said.get("compiled", self.compiled)
                 self.result = said.get("result", self.result)
+                if self.result is not None:
+                    self.spoken.set()
         self.alive = False
+        self.spoken.set()
 
     def say(self, what: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -205,6 +217,7 @@ class Trainee:
 
     def train(self, task: dict[str, Any]) -> None:
         self.result = self.taken = None
+        self.spoken.clear()
         self.say(task)
 
     def end(self) -> None:
@@ -241,7 +254,7 @@ class Following:
                 return "stuck"
             if monotonic() - self.asked > LEG or self._stamp(CHECKPOINT) not in (None, self._seen.get(CHECKPOINT)):
                 return "running"
-            sleep(LOOK)
+            self.trainee.spoken.wait(LOOK)
 
     def _stuck(self) -> bool:
         since, most = self.trainee.taken, self.hard_seconds

@@ -68,7 +68,7 @@ def main() -> None:
         with said, suppress(OSError):  # a worker that is gone is noticed by its silence
             answers.write(json.dumps(what) + "\n")
 
-    import nnexp.sweep.jobs  # noqa: F401  # all that a run needs, before its time is taken
+    import nnexp.sweep.warm  # noqa: F401  # all that a run needs, before its time is taken
     from nnexp.engine import compiling
     from nnexp.sweep.stock import Stock
 

@@ -1641,6 +1641,12 @@ SPACES = [
     ),
     sweep("trials-of-nothing", "trials: 5\n", "c.yaml:2:1  trials: there is nothing to search"),
     sweep("search-of-nothing", "search: random\n", "c.yaml:2:1  search: there is nothing to search"),
+    sweep_words("cluster-word", "--cluster locl", "--cluster: 'locl' is not the address", "did you mean 'local'?"),
+    sweep_words("cluster-without-scheme", "--cluster node1:8786", "did you mean 'tcp://node1:8786'?"),
+    sweep_words("cluster-without-port", "--cluster tcp://node1", "did you mean 'tcp://node1:8786'?"),
+    sweep_words("cluster-dashboard", "--cluster http://node1:8787/status", "did you mean 'tcp://node1:8786'?"),
+    sweep_words("cluster-port", "--cluster tls://node1:87860", "did you mean 'tls://node1:8786'?"),
+    sweep_words("cluster-empty", "--cluster ''", "did you mean 'tcp://HOST:8786'?"),
     sweep_words("search-word-of-nothing", "--search sobol", "command line: --search sobol: there is nothing to search"),
     sweep(
         "search-without-trials",
