@@ -185,7 +185,7 @@ class Home:
         record = {**RunFolder(self.path).read_record(), "status": "interrupted"}
         text = json.dumps(record).encode()
         yield RECORD, 0, text, hashlib.sha256(text).hexdigest()
-        # without a checkpoint it begins its log anew: what it finds there would only be mistaken for what it has written
+        # without a checkpoint it begins its log anew; an old one would only be mistaken for what it writes
         left_out = (RECORD, *KEPT_HERE) if (self.path / CHECKPOINT).exists() else (RECORD, METRICS, *KEPT_HERE)
         for path in sorted(self.path.iterdir()):
             if safe(path.name) and path.is_file() and path.name not in left_out:
