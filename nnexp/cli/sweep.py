@@ -197,6 +197,7 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
     if not quiet:
         there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
+        already += f", {plan.longer} going on from finished runs with fewer epochs" if plan.longer else ""
         processes = min(orders.workers, len(missing))
         work = f"{processes} process{'es' if processes > 1 else ''}" if processes else "nothing to run"
         say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
@@ -337,8 +338,9 @@ def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, 
 
     later = course.later
     count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
-    notes = [f"{count} runs{plan.share}, {missing} to run; nothing was run"]
-    facts: dict[str, Any] = {"runs": count, "missing": missing}
+    longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
+    notes = [f"{count} runs{plan.share}, {missing} to run{longer}; nothing was run"]
+    facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
     if missing:
         cost = total(plan.missing, plan.missing or course.sample, len(later))
         seconds = elapsed(cost.seconds, missing, workers)
@@ -377,8 +379,10 @@ def _show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str)
     for number, job in enumerate(plan.jobs, 1):
         if job.fingerprint not in own:
             continue
-        done, begun = job.done, job.begun
+        done, begun, source = job.done, job.begun, job.source
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
+        if source is not None and done is None:
+            state = f"goes on from {source.id}, epoch {source.brief.epoch}"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]

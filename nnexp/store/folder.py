@@ -1,5 +1,7 @@
 """One run's folder: config.yaml, metrics.csv, run.json, model.npz; checkpoint.npz while it can be resumed.
 
+A finished run may keep state.npz: with model.npz what a run with more epochs goes on from.
+
 Files that must be whole are written under a temporary name and renamed. Nothing is parsed out of a folder's name.
 """
 
@@ -9,13 +11,15 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from nnexp.errors import InputError
+
+CHECKPOINT, STATE = "checkpoint.npz", "state.npz"
 
 
 class RunFolder:
@@ -100,6 +104,10 @@ class RunFolder:
         self._metrics = path.open("w", newline="")
         self._write_row(columns)
 
+    def write_rows(self, lines: Sequence[str]) -> None:
+        """metrics.csv with the header and the rows of another run, which this one goes on with."""
+        write_whole(self.path / "metrics.csv", lambda file: file.write("".join(lines).encode()), durable=False)
+
     def append(self, row: Mapping[str, float | int | None]) -> None:
         """Add a row, every column of it, and flush. Numbers in full precision, nothing for None."""
         self._write_row(["" if row[column] is None else repr(row[column]) for column in self._columns])
@@ -122,11 +130,11 @@ class RunFolder:
             with (self.path / "run.json").open("rb+") as record:
                 os.fsync(record.fileno())
             self._durable = True
-        write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
+        write_whole(self.path / CHECKPOINT, lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
         """The last checkpoint, or None where there is none. Raises InputError where it is damaged."""
-        path = self.path / "checkpoint.npz"
+        path = self.path / CHECKPOINT
         if not path.exists():
             return None
         try:
@@ -136,7 +144,11 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}); delete it to start the run again") from None
 
     def remove_checkpoint(self) -> None:
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def write_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """state.npz: nothing waits until it is on the disk, for without it more epochs are trained from the first."""
+        write_whole(self.path / STATE, lambda file: np.savez(file, **dict[str, Any](arrays)), durable=False)
 
     def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
         write_whole(self.path / "model.npz", lambda file: np.savez_compressed(file, **dict[str, Any](arrays)))

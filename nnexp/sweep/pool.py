@@ -81,6 +81,7 @@ class Task:
             "case": job.trial.case,
             "run_id": self.run_id,
             "resume": None if job.begun is None else str(job.begun.path),
+            "source": None if job.source is None else str(job.source.path),
             "pause": job.pause,
             "again": bool(self.deaths),
         }
@@ -367,8 +368,11 @@ def _work(
                 experiment = kind_of(loaded.config)(loaded.config, stock.prepared(loaded.config))
                 folder = begin(experiment, root, task["label"], {"case": task["case"]}, task["run_id"])
             claim.tell(folder.path.name)
+            ended = read_run(Path(task["source"])) if task["source"] else None
+            source = ended if isinstance(ended, Run) and ended.status == "finished" else None
+            spent = spent or (0.0 if source is None else source.record.get("wall_seconds") or 0.0)
             with limits.held(stop_asked, spent) as asked:
-                record = train(experiment, folder, pause, lambda: pause.due or asked())
+                record = train(experiment, folder, pause, lambda: pause.due or asked(), source)
             if pause.due and record["status"] == "interrupted":
                 record["status"] = "paused"
             return _told(record)
