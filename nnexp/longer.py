@@ -59,7 +59,7 @@ def why_not(experiment: Experiment, run: Run) -> str | None:
     """
     config = experiment.config
     if run.status != "finished":
-        return f"it has not finished but {run.status}"
+        return f"it has not finished (status {run.status})"
     if config.schedule.looks_at_end:
         return (
             f"schedule: {config.schedule.label()} depends on the number of epochs, so with more of them the first "
@@ -83,6 +83,8 @@ def of_more_epochs(experiment: Experiment, run: Run) -> None:
     """Raises InputError unless an experiment is that of a run with more epochs, and can go on from there."""
     known = run.record["config"]["stop"]["epochs"]
     config = experiment.config
+    if run.status != "finished":
+        raise InputError(f"run {run.id} cannot go on with other values: {why_not(experiment, run)}")
     if fingerprint(with_epochs(config, known), experiment.data.digest) != run.record["fingerprint"]:
         raise InputError(
             f"run {run.id} cannot go on with these values: nothing but stop.epochs may be another, and data and "
