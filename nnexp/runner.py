@@ -28,6 +28,7 @@ from nnexp.errors import InputError
 from nnexp.longer import hand_over, kept
 from nnexp.store.folder import RunFolder
 from nnexp.store.record import FORMAT
+from nnexp.store.room import Unwritable
 from nnexp.store.runs import Run, process_mark
 
 Watcher = Callable[[Trainer, Row | Tick], None]
@@ -120,7 +121,8 @@ def train(
     A run without a checkpoint begins where the finished run `source` ended, if there is one that it can go on from
     (`longer.why_not`) and that can still be read.
     `watch` sees each event after it was written; when `stop_asked` says so, a checkpoint is written and the status is
-    `interrupted`. Any exception leaves the status `failed` with its text, and goes on to the caller.
+    `interrupted`; so it is on a full disk, as far as that can be written. Any other exception leaves the status
+    `failed` with its text, and all go on to the caller.
     """
     started = monotonic()
     folder.tidy()
@@ -156,12 +158,12 @@ def train(
             with _blas().limit(limits=trainer.divide(threads), user_api="blas"):
                 stopped, at_end = _follow(trainer, folder, watch, stop_asked)
             trainer.divide(1)
-    except InputError:  # it cannot go on, and nothing was done: what the record said stays true
-        folder.write_record(before)
-        raise
     except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, InputError) and not isinstance(error, Unwritable):
+            folder.write_record(before)  # it cannot go on, and nothing was done: what the record said stays true
+            raise
+        status = "interrupted" if isinstance(error, KeyboardInterrupt | Unwritable) else "failed"
+        reason = str(error) if isinstance(error, Unwritable) else f"{type(error).__name__}: {error}".rstrip(": ")
         record |= {"status": status, "reason": reason, "wall_seconds": spent + monotonic() - started}
         with suppress(OSError):  # a full disk, say: the first error is the one to tell
             folder.write_record(record)

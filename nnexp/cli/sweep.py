@@ -75,8 +75,8 @@ def sweep(
 ) -> None:
     """Train every combination with every seed; skip what is finished; compare.
 
-    Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
-    same command goes on.
+    Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged, or the disk is full.
+    130: interrupted; the same command goes on.
     """
     not_override(config, "sweep")
     from nnexp.sweep.start import default_jobs, start_early
@@ -88,6 +88,7 @@ def sweep(
 
     check_format(how, FORMATS)
     _check_metric(metric)
+    from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
@@ -123,7 +124,11 @@ def sweep(
             plan.write()
             if stage.title and not quiet:
                 say(stage.title)
-            interrupted, failed = _run(plan, orders, quiet)
+            try:
+                interrupted, failed = _run(plan, orders, quiet)
+            except Unwritable as error:
+                say(f"{error}\nthe sweep has stopped, and nothing is lost: the same command goes on when there is room")
+                raise typer.Exit(3) from None
             stopped = failed and fail_fast
             if interrupted is not None or stopped:
                 break

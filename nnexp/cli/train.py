@@ -111,6 +111,7 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str, source: Any = No
     from nnexp.engine.compiling import uncached
     from nnexp.runner import compiling_told
     from nnexp.runner import train as run
+    from nnexp.store.room import Unwritable
 
     if not quiet:
         if why := uncached():
@@ -118,13 +119,17 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str, source: Any = No
         for note in experiment.data.notes:
             say(f"note: {note}")
         say(f"writing {folder.path}")
-    with Interrupt() as interrupt:
-        if quiet:
-            record = run(experiment, folder, stop_asked=lambda: interrupt.asked, source=source)
-        else:
-            with compiling_told(say), Progress(experiment, experiment.config.name) as progress:
-                progress.preparing()
-                record = run(experiment, folder, progress, lambda: interrupt.asked, source)
+    try:
+        with Interrupt() as interrupt:
+            if quiet:
+                record = run(experiment, folder, stop_asked=lambda: interrupt.asked, source=source)
+            else:
+                with compiling_told(say), Progress(experiment, experiment.config.name) as progress:
+                    progress.preparing()
+                    record = run(experiment, folder, progress, lambda: interrupt.asked, source)
+    except Unwritable as error:
+        say(f"{error}\ngo on when there is room: nnexp train --resume {folder.id}")
+        raise typer.Exit(1) from None
     if how == "json":
         typer.echo(json.dumps({"path": str(folder.path), **folder.read_record()}, indent=1))
     elif not quiet and record["status"] == "finished":

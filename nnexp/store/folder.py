@@ -12,12 +12,14 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from nnexp.errors import InputError
+from nnexp.store.room import Unwritable, why_not, writing
 
 CHECKPOINT, STATE = "checkpoint.npz", "state.npz"
 
@@ -40,11 +42,12 @@ class RunFolder:
         """
         path = cls.place(root, name, label, seed, run_id or next(fresh_ids(root)))
         try:
-            path.mkdir(parents=True, exist_ok=run_id is not None)
+            with writing(root):
+                path.mkdir(parents=True, exist_ok=run_id is not None)
+        except Unwritable:
+            raise
         except OSError as error:
-            raise InputError(
-                f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS"
-            ) from None
+            raise InputError(why_not(root, error)) from None
         return cls(path)
 
     @staticmethod
@@ -99,9 +102,11 @@ class RunFolder:
                     f"{path} is damaged ({error}); delete checkpoint.npz beside it to start the run again"
                 ) from None
             write_whole(path, lambda file: file.write("".join([*lines[:1], *kept]).encode()))
-            self._metrics = path.open("a", newline="")
+            with writing(self.path):
+                self._metrics = path.open("a", newline="")
             return
-        self._metrics = path.open("w", newline="")
+        with writing(self.path):
+            self._metrics = path.open("w", newline="")
         self._write_row(columns)
 
     def write_rows(self, lines: Sequence[str]) -> None:
@@ -114,8 +119,15 @@ class RunFolder:
 
     def _write_row(self, cells: list[str]) -> None:
         assert self._metrics is not None
-        self._metrics.write(",".join(cells) + "\n")  # names and numbers: nothing that needs quotes
-        self._metrics.flush()
+        try:
+            with writing(self.path):
+                self._metrics.write(",".join(cells) + "\n")  # names and numbers: nothing that needs quotes
+                self._metrics.flush()
+        except OSError:
+            file, self._metrics = self._metrics, None
+            with suppress(OSError):  # it tries once more to write what it has just been refused
+                file.close()
+            raise
 
     def close(self) -> None:
         if self._metrics is not None:
@@ -167,20 +179,22 @@ def fresh_ids(root: Path) -> Iterator[str]:
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any], durable: bool = True) -> None:
     """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one.
 
-    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it.
+    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it. Raises
+    Unwritable where there is no room.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing(path.parent):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def finite(value: Any) -> Any:

@@ -18,6 +18,7 @@ from nnexp.errors import InputError, Misfit
 from nnexp.longer import Finished
 from nnexp.report.compare import named_metric
 from nnexp.store.folder import CHECKPOINT, write_whole
+from nnexp.store.room import why_not
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
 from nnexp.sweep.shard import Shard
@@ -96,9 +97,7 @@ class Plan:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"cannot write to {self.folder}: {error.strerror}; choose another folder with NNEXP_RUNS"
-            ) from None
+            raise InputError(why_not(self.folder, error)) from None
         description = to_yaml(self.sweep.spec, "the sweep as it was expanded")
         write_whole(self.folder / "sweep.yaml", lambda file: file.write(description.encode()))
         runs = [

@@ -26,6 +26,7 @@ from nnexp.errors import InputError
 from nnexp.runner import Notice, begin, compiling_told, give_up, reopen, train
 from nnexp.store.claims import Claims
 from nnexp.store.folder import RunFolder, fresh_ids
+from nnexp.store.room import Unwritable
 from nnexp.store.runs import RESUMABLE, Run, read_run
 from nnexp.sweep.limits import Exceeded, Limits
 from nnexp.sweep.plan import Job
@@ -53,6 +54,8 @@ class Result:
     reason: str
     run_id: str | None
     final: dict[str, Any]
+    full: bool = False
+    """Whether there was no room for it to be written, as there would be none for another."""
 
 
 @dataclass
@@ -114,13 +117,18 @@ def run_jobs(
     """Run all jobs and yield each result as it comes; `say` hears of what happens meanwhile.
 
     After `stop_asked` nothing new is begun, and runs under way end with a checkpoint; so it is after the first that
-    failed, with `fail_fast`.
+    failed, with `fail_fast`. Raises Unwritable after the last result where the disk is full.
     """
     ids = fresh_ids(orders.root)
     tasks = deque(Task(job, next(ids)) for job in jobs)
     how = _in_this_process if min(orders.workers, len(jobs)) == 1 and not orders.limits.any else _in_processes
+    full = ""
     with Claims(orders.root).sweep():
-        yield from how(tasks, orders, stop_asked, say)
+        for result in how(tasks, orders, stop_asked, say):
+            full = full or (result.reason if result.full else "")
+            yield result
+    if full:
+        raise Unwritable(full)
 
 
 def _in_this_process(
@@ -137,7 +145,7 @@ def _in_this_process(
                 tasks.append(task)
                 continue
             yield result
-            if orders.fail_fast and result.status == "failed":
+            if result.full or (orders.fail_fast and result.status == "failed"):
                 return
 
 
@@ -237,7 +245,7 @@ class _Pool:
             task.not_before = monotonic() + ELSEWHERE
             self.tasks.append(task)
         else:
-            if self.orders.fail_fast and result.status == "failed":
+            if result.full or (self.orders.fail_fast and result.status == "failed"):
                 self.stop.set()
             yield result
 
@@ -376,6 +384,8 @@ def _work(
             if pause.due and record["status"] == "interrupted":
                 record["status"] = "paused"
             return _told(record)
+    except Unwritable as error:
+        return {"status": "interrupted", "reason": str(error), "full": True}
     except InputError as error:
         return {"status": "failed", "reason": str(error)}
     except Exceeded as error:
@@ -408,4 +418,5 @@ class Pause:
 
 
 def _result(job: Job, record: dict[str, Any]) -> Result:
-    return Result(job, record["status"], record.get("reason") or "", record.get("id"), record.get("final") or {})
+    told = record.get("reason") or "", record.get("id"), record.get("final") or {}
+    return Result(job, record["status"], *told, record.get("full", False))

@@ -1887,9 +1887,9 @@ COMMANDS = [
     line(
         "runs-in-a-file",
         "train c.yaml --runs c.yaml",
-        "cannot write runs to c.yaml: Not a directory; choose another folder",
+        "cannot write to c.yaml: Not a directory; choose another folder",
     ),
-    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write runs to c.yaml: Not a directory"),
+    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml: Not a directory"),
 ]
 
 CASES = [
