@@ -158,6 +158,7 @@ def train(
             with _blas().limit(limits=trainer.divide(threads), user_api="blas"):
                 stopped, at_end = _follow(trainer, folder, watch, stop_asked)
             trainer.divide(1)
+            folder.push_rows()
     except BaseException as error:
         if isinstance(error, InputError) and not isinstance(error, Unwritable):
             folder.write_record(before)  # it cannot go on, and nothing was done: what the record said stays true

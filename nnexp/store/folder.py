@@ -129,6 +129,12 @@ class RunFolder:
                 file.close()
             raise
 
+    def push_rows(self) -> None:
+        """All rows of metrics.csv so far are on the disk: before a checkpoint, or a record that says how it ended."""
+        if self._metrics is not None:
+            with writing(self.path):
+                os.fsync(self._metrics.fileno())
+
     def close(self) -> None:
         if self._metrics is not None:
             self._metrics.close()
@@ -136,8 +142,7 @@ class RunFolder:
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
         """Everything to go on from here; the record and the rows before it are on the disk first."""
-        if self._metrics is not None:
-            os.fsync(self._metrics.fileno())
+        self.push_rows()
         if not self._durable:
             with (self.path / "run.json").open("rb+") as record:
                 os.fsync(record.fileno())

@@ -17,6 +17,14 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 class Unwritable(InputError, OSError):
     """Nothing can be written to a folder. What was written before is whole, and can be gone on with."""
 
+    def __init__(self, text: str, error: OSError | None = None):
+        super().__init__(text)
+        if error is not None:
+            self.errno, self.strerror = error.errno, error.strerror
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
@@ -26,7 +34,7 @@ def writing(folder: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, Unwritable) or error.errno not in NO_ROOM:
             raise
-        raise Unwritable(why_not(folder, error)) from error
+        raise Unwritable(why_not(folder, error), error) from error
 
 
 def why_not(folder: Path, error: OSError) -> str:
