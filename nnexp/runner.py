@@ -194,11 +194,16 @@ def train(
         "step": outcome.step,
         "final": outcome.final,
     }
-    if outcome.status == "finished":
-        folder.write_model(_model(trainer))
-        if at_end is not None:
-            folder.write_state(at_end)
-    folder.write_record(record)
+    try:
+        if outcome.status == "finished":
+            folder.write_model(_model(trainer))
+            if at_end is not None:
+                folder.write_state(at_end)
+        folder.write_record(record)
+    except Unwritable as error:
+        with suppress(OSError):
+            folder.write_record({**record, "status": "interrupted", "reason": str(error), "final": None})
+        raise
     folder.remove_checkpoint()
     return record
 

@@ -36,10 +36,9 @@ class Claim:
 
     def tell(self, folder: str) -> None:
         """Say which run folder the trial goes to."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(folder + "\n")
-        self._file.flush()
+        with writing(Path(self._file.name).parent.parent):
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{folder}\n".encode())  # unbuffered: to close the file writes no more
 
 
 class Claims:

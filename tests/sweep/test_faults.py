@@ -5,21 +5,24 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nnexp.store.runs import Shelf
-from tests.command import Outcome, start
+from tests.command import Outcome, nnexp, nnexp_process, start
 from tests.small import EVERYTHING, config_file, log, model
 from tests.sweep.test_crash import untimed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults are made by means of Linux")
 
-WRITING: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 12, "patience": 12}, "monitor": {"checkpoint": 0.0}}
+WRITING: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 6, "patience": 6}, "monitor": {"checkpoint": 0.0}}
 """A checkpoint after every epoch."""
 KINDS = ("self", "parent", "all", "cut", "full")
 
@@ -56,14 +59,19 @@ class Weather:
         return found
 
 
-def cut(weather: Weather, journal: Path, rng: random.Random) -> None:
-    """What a power cut takes: of each file any part of what was not pushed to the disk."""
-    known: dict[int, int] = {}
+def sizes(root: Path) -> dict[int, int]:
+    """What lies on the disk, by inode."""
+    return {path.stat().st_ino: path.stat().st_size for path in root.rglob("*") if path.is_file()}
+
+
+def cut(root: Path, before: dict[int, int], journal: Path, rng: random.Random) -> None:
+    """What a power cut takes: of what was written since `before`, any part that was not pushed to the disk."""
+    known = dict(before)
     for line in journal.read_text().splitlines() if journal.exists() else ():
         inode, size = map(int, line.split())
         known[inode] = size
-    for path in weather.root.rglob("*"):
-        if path.is_file() and not path.is_relative_to(weather.root / ".claims"):
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_relative_to(root / ".claims"):
             found = path.stat()
             safe = min(known.get(found.st_ino, 0), found.st_size)
             if found.st_size > safe and rng.random() < 0.7:
@@ -77,42 +85,116 @@ def storm(tmp_path: Path, seeds: int, moments: int, seed: int) -> None:
     assert expected.code == 0, expected.err
     writes = (told / "count").stat().st_size
     met = dict.fromkeys(KINDS, 0)
+    ended: set[str] = set()
     for number in range(moments):
         kind, moment = KINDS[number % len(KINDS)], rng.randint(1, 2 * writes // moments)
         faults = [(moment, "all" if kind == "cut" else kind)]
         if kind == "self":  # it goes on with another worker, so it is ended a little later
             faults.append((moment + rng.randint(1, 60), "all"))
+        before = sizes(stormy.root)
         outcome, told = stormy.run(*faults)
         happened = (told / "count").stat().st_size >= moment
         met[kind] += happened
         assert "Traceback" not in outcome.err, (kind, moment, outcome.err)
         assert "mistake in nnexp" not in outcome.err, (kind, moment, outcome.err)
         if kind == "cut" and happened:
-            cut(stormy, told / "journal", rng)
+            cut(stormy.root, before, told / "journal", rng)
         if kind == "full" and happened:
             assert outcome.code in (2, 3), outcome
             assert "cannot write to runs" in outcome.err
             assert "No space left on device (" in outcome.err
             assert " MB free of " in outcome.err
             assert "failed: " not in outcome.err
-        finished = [run for run in Shelf(stormy.root).runs if run.status == "finished"]
-        if outcome.code == 0 and finished:  # it had come to its end: a run is taken away, and it goes on
-            shutil.rmtree(rng.choice(finished).path)
+        finished = {run.id: run for run in Shelf(stormy.root).runs if run.status == "finished"}
+        assert finished.keys() >= ended, "what has finished stays so"
+        ended = set(finished)
+        if outcome.code == 0:  # it had come to its end: a run is taken away, and it goes on
+            gone = rng.choice(sorted(ended))
+            shutil.rmtree(finished[gone].path)
+            ended.remove(gone)
     found, _ = stormy.run()
     assert found.code == 0, found.err
     assert untimed(found.out) == untimed(expected.out)
     assert stormy.results() == calm.results()
     assert len(calm.results()) == 2 * seeds
     assert all(met.values()), met
+    assert ended < {run.id for run in Shelf(stormy.root).runs}, "nor is it repeated"
     assert not (stormy.root / ".claims").exists()
 
 
 @pytest.mark.slow
-def test_ten_faults(tmp_path: Path) -> None:
-    storm(tmp_path, seeds=4, moments=10, seed=0)
+def test_one_fault_of_each_kind(tmp_path: Path) -> None:
+    storm(tmp_path, seeds=3, moments=5, seed=1)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(3))
 def test_thirty_faults(tmp_path: Path, seed: int) -> None:
     storm(tmp_path, seeds=20, moments=30, seed=seed)
+
+
+# -- real disks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 200 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("this process may not mount a disk; the patched writer's full disk is tested above")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def mounted_again(place: Path, how: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{how}", place], check=True)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up_and_one_that_may_only_be_read(tmp_path: Path, disk: Path) -> None:
+    path = config_file(tmp_path, architecture={"name": "mlp", "hidden": [64, 64]}, schedule="constant")
+    words = ("sweep", path, "optimizer=sgd,adam", "--seeds", 3, "--format", "csv")
+    expected = nnexp("sweep", *words[1:], cwd=tmp_path)
+    assert expected.code == 0
+    runs = ("--runs", disk / "runs")
+    full = nnexp_process(*words, *runs, "-j", 2, cwd=tmp_path)
+    assert full.code == 3, full
+    assert re.search(
+        r"^cannot write to \S+/disk/runs\S*: No space left on device \(0\.0 MB free of 0\.2\); make", full.err, re.M
+    )
+    assert "the same command goes on when there is room" in full.err
+    assert "Traceback" not in full.err
+    ended = {run.id for run in Shelf(disk / "runs").runs if run.status == "finished"}
+    assert 0 < len(ended) < 6
+    for command in ("runs", "compare"):
+        read = nnexp(command, *runs, cwd=tmp_path)
+        assert (read.code, "left out" in read.err) == (0, False)
+    again = nnexp(*words, *runs, "-j", 1, cwd=tmp_path)
+    assert (again.code, "No space left on device" in again.err) == (3, True)
+    one = nnexp_process("train", path, "architecture.hidden=[64, 300]", *runs, cwd=tmp_path)
+    assert (one.code, one.out) == (1, "")
+    resume = re.search(
+        r"No space left on device.*\ngo on when there is room: nnexp train --resume (\w{6})$", one.err.strip()
+    )
+    assert resume is not None, one.err
+    mounted_again(disk, "size=20m")
+    roomy = nnexp_process(*words, *runs, "-j", 2, cwd=tmp_path)
+    assert roomy.code == 0, roomy.err
+    assert untimed(roomy.out) == untimed(expected.out)
+    assert ended < {run.id for run in Shelf(disk / "runs").runs if run.status == "finished"}
+    assert nnexp("train", "--resume", resume[1], *runs, cwd=tmp_path).code == 0
+    before = sorted(path.relative_to(disk) for path in disk.rglob("*"))
+    mounted_again(disk, "ro")
+    for refused in (
+        words,
+        ("train", path),
+        ("tag", "@last", "x"),
+        ("rm", "@last"),
+        ("train", "--resume", "@last", "stop=9"),
+    ):
+        result = nnexp(*refused, *runs, cwd=tmp_path)
+        assert (result.code, "Read-only file system" in result.err) == (2, True), (refused, result)
+    for allowed in (("runs",), ("compare",), ("show",), (*words, "--dry-run")):
+        assert nnexp(*allowed, *runs, cwd=tmp_path).code == 0, allowed
+    assert before == sorted(path.relative_to(disk) for path in disk.rglob("*"))
