@@ -49,7 +49,7 @@ def files(folder: Path) -> set[str]:
 
 def test_a_finished_run(tmp_path: Path) -> None:
     folder, record = run(tmp_path, **EVERYTHING)
-    assert files(folder) == {"config.yaml", "metrics.csv", "run.json", "model.npz", "state.npz"}
+    assert files(folder) == {"config.yaml", "metrics.csv", "run.json", "model.npz"}
     assert json.loads((folder / "run.json").read_text()) == record
     assert wrong_with(record) is None
     assert set(record) <= set(Record.model_fields), "the record's layout is written in one place"

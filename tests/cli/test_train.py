@@ -191,7 +191,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     assert again.code == 0
     assert log(folder) == log(undisturbed)
     assert model(folder) == model(undisturbed)
-    assert {p.name for p in folder.iterdir()} == {"config.yaml", "metrics.csv", "run.json", "model.npz", "state.npz"}
+    assert {p.name for p in folder.iterdir()} == {"config.yaml", "metrics.csv", "run.json", "model.npz"}
 
 
 @pytest.fixture
