@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def hand_over(source: Path, trainer: Trainer, folder: RunFolder) -> bool:
     try:
         header, *rows = (source / "metrics.csv").read_text(encoding="utf-8").splitlines(keepends=True)
         state = _whole(trainer, _read(source / STATE), _read(source / "model.npz"))
+        ended = json.loads(str(state["numbers"]))["epoch"] - 1
+        last = int(rows[-1].partition(",")[0])
     except Exception:  # NumPy and zipfile raise many kinds for what is damaged, gone, or of another network
+        return False
+    if last != ended:
         return False
     trainer.restore(state)
     due = (trainer.epoch - 1) % trainer.config.monitor.every == 0 or trainer.at_end

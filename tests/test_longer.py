@@ -205,8 +205,8 @@ def test_what_cannot_be_read_is_trained_again(damaged: str, tmp_path: Path) -> N
     whole = run(tmp_path / "whole", 9, **STATEFUL)
     short = run(tmp_path, 4, **STATEFUL)
     path = short.path / damaged
-    if damaged == "metrics.csv":
-        path.unlink()
+    if damaged == "metrics.csv":  # without its last row
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     else:
         os.truncate(path, path.stat().st_size // 2)
     one = experiment(**STATEFUL, stop=9)
