@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from nnexp import __version__
 from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
@@ -26,8 +25,10 @@ from nnexp.engine.surface import kind_of
 from nnexp.engine.threads import settle
 from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
 from nnexp.errors import InputError
+from nnexp.longer import hand_over, kept
 from nnexp.store.folder import RunFolder
 from nnexp.store.record import FORMAT
+from nnexp.store.room import Unwritable
 from nnexp.store.runs import Run, process_mark
 
 Watcher = Callable[[Trainer, Row | Tick], None]
@@ -117,11 +118,15 @@ def train(
     folder: RunFolder,
     watch: Watcher = lambda trainer, event: None,
     stop_asked: Callable[[], bool] = lambda: False,
+    source: Run | None = None,
 ) -> dict[str, Any]:
     """Train, or go on from the folder's checkpoint. Returns the final record, which is also in run.json.
 
+    A run without a checkpoint begins where the finished run `source` ended, if there is one that it can go on from
+    (`longer.why_not`) and that can still be read.
     `watch` sees each event after it was written; when `stop_asked` says so, a checkpoint is written and the status is
-    `interrupted`. Any exception leaves the status `failed` with its text, and goes on to the caller.
+    `interrupted`; so it is on a full disk, as far as that can be written. Any other exception leaves the status
+    `failed` with its text, and all go on to the caller.
     """
     started = monotonic()
     folder.tidy()
@@ -145,17 +150,25 @@ def train(
             state = folder.read_checkpoint()
             if state is not None:
                 _restore(trainer, state, folder)
-            folder.open_metrics(experiment.columns, trainer.epoch if state is not None else None)
+            elif source is not None and hand_over(source.path, trainer, folder):
+                record["continued"] = {"run": source.id, "epoch": trainer.epoch - 1}
+                spent = source.record.get("wall_seconds") or 0.0
+                folder.write_record(record, durable=False)
+            else:
+                record.pop("continued", None)  # it was, and did not come as far as a checkpoint
+            going_on = state is not None or "continued" in record
+            folder.open_metrics(experiment.columns, trainer.epoch if going_on else None)
             record["parameters"] = trainer.network.size
             with _blas().limit(limits=trainer.divide(threads), user_api="blas"):
-                stopped = _follow(trainer, folder, watch, stop_asked)
+                stopped, at_end = _follow(trainer, folder, watch, stop_asked)
             trainer.divide(1)
-    except InputError:  # it cannot go on, and nothing was done: what the record said stays true
-        folder.write_record(before)
-        raise
+            folder.push_rows()
     except BaseException as error:
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        reason = f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, InputError) and not isinstance(error, Unwritable):
+            folder.write_record(before)  # it cannot go on, and nothing was done: what the record said stays true
+            raise
+        status = "interrupted" if isinstance(error, KeyboardInterrupt | Unwritable) else "failed"
+        reason = str(error) if isinstance(error, Unwritable) else f"{type(error).__name__}: {error}".rstrip(": ")
         record |= {"status": status, "reason": reason, "wall_seconds": spent + monotonic() - started}
         with suppress(OSError):  # a full disk, say: the first error is the one to tell
             folder.write_record(record)
@@ -185,26 +198,41 @@ def train(
         "step": outcome.step,
         "final": outcome.final,
     }
-    if outcome.status == "finished":
-        folder.write_model(_model(trainer))
-    folder.write_record(record)
+    try:
+        if outcome.status == "finished":
+            folder.write_model(_model(trainer))
+            if at_end is not None:
+                folder.write_state(at_end)
+        folder.write_record(record)
+    except Unwritable as error:
+        with suppress(OSError):
+            folder.write_record({**record, "status": "interrupted", "reason": str(error), "final": None})
+        raise
     folder.remove_checkpoint()
     return record
 
 
-def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Callable[[], bool]) -> bool:
-    """Write rows and checkpoints as they come due. True when training was stopped on request."""
+def _follow(
+    trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Callable[[], bool]
+) -> tuple[bool, dict[str, np.ndarray] | None]:
+    """Write rows and checkpoints as they come due.
+
+    Returns whether training was stopped on request, and what is to be kept of its state at the end.
+    """
+    at_end = None if trainer.outcome is not None or not trainer.at_end else kept(trainer)
     every = trainer.config.monitor.checkpoint
     saved = beaten = monotonic()
     for event in trainer.run():
         if isinstance(event, Row):
             folder.append(event.values)
+            if trainer.at_end:
+                at_end = kept(trainer)
         watch(trainer, event)
         if trainer.outcome is not None:
             continue
         if stop_asked():
             folder.write_checkpoint(trainer.state())
-            return True
+            return True, None
         now = monotonic()
         if now - saved >= every:
             folder.write_checkpoint(trainer.state())
@@ -212,7 +240,7 @@ def _follow(trainer: Trainer, folder: RunFolder, watch: Watcher, stop_asked: Cal
         if now - beaten >= BEAT:
             folder.beat()
             beaten = now
-    return False
+    return False, at_end
 
 
 def give_up(path: Path, reason: str) -> None:
@@ -307,15 +335,8 @@ def _surroundings() -> dict[str, Any]:
 @cache
 def machine() -> dict[str, Any]:
     """Versions and machine: the same for all runs of a process."""
-    import numba
-
     return {
-        "versions": {
-            "nnexp": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-        },
+        "versions": compiling.versions(),
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "host": platform.node(),
     }

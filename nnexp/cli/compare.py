@@ -135,6 +135,8 @@ def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
     reason = f" ({record['reason']})" if record.get("reason") else ""
     typer.echo(f"{run.path}")
     typer.echo(f"{run.status}{reason}, begun {record['created'][:19].replace('T', ' ')} UTC")
+    if record.get("continued"):
+        typer.echo(f"continued from {record['continued']['run']} at epoch {record['continued']['epoch']}")
     parts = [f"{record[k]:,} {what}" for k, what in (("parameters", "parameters"), ("step", "steps")) if record.get(k)]
     if record.get("train_seconds") is not None:
         parts.append(f"{duration(record['train_seconds'])} of training")

@@ -79,8 +79,8 @@ def sweep(
 ) -> None:
     """Train every combination with every seed; skip what is finished; compare.
 
-    Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged. 130: interrupted; the
-    same command goes on.
+    Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged, or the disk is full.
+    130: interrupted; the same command goes on.
     """
     not_override(config, "sweep")
     from nnexp.sweep.start import default_jobs, start_early
@@ -96,6 +96,7 @@ def sweep(
 
     check_format(how, FORMATS)
     _check_metric(metric)
+    from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
@@ -133,7 +134,11 @@ def sweep(
             plan.write()
             if stage.title and not quiet:
                 say(stage.title)
-            interrupted, failed = _run(plan, orders, quiet)
+            try:
+                interrupted, failed = _run(plan, orders, quiet)
+            except Unwritable as error:
+                say(f"{error}\nthe sweep has stopped, and nothing is lost: the same command goes on when there is room")
+                raise typer.Exit(3) from None
             stopped = failed and fail_fast
             if interrupted is not None or stopped:
                 break
@@ -219,6 +224,8 @@ def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
     if not quiet:
         there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
+        if plan.longer and orders.cluster is None:
+            already += f", {plan.longer} going on from finished runs with fewer epochs"
         processes = min(orders.workers if orders.cluster is None else orders.cluster.slots, len(missing))
         where = f" on {orders.cluster}" if orders.cluster is not None else ""
         work = f"{processes} process{'es' if processes > 1 else ''}{where}" if processes else "nothing to run"
@@ -362,8 +369,9 @@ def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, 
 
     later = course.later
     count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
-    notes = [f"{count} runs{plan.share}, {missing} to run; nothing was run"]
-    facts: dict[str, Any] = {"runs": count, "missing": missing}
+    longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
+    notes = [f"{count} runs{plan.share}, {missing} to run{longer}; nothing was run"]
+    facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
     if missing:
         cost = total(plan.missing, plan.missing or course.sample, len(later))
         seconds = elapsed(cost.seconds, missing, workers)
@@ -402,8 +410,10 @@ def _show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str)
     for number, job in enumerate(plan.jobs, 1):
         if job.fingerprint not in own:
             continue
-        done, begun = job.done, job.begun
+        done, begun, source = job.done, job.begun, job.source
         state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
+        if source is not None and done is None:
+            state = f"goes on from {source.id}, epoch {source.brief.epoch}"
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]

@@ -37,7 +37,11 @@ def train(
     settings: SetOption = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with an interrupted run.", autocompletion=complete_run),
+        typer.Option(
+            metavar="RUN",
+            help="Go on with an interrupted run; with stop.epochs=N, from where a finished one ended.",
+            autocompletion=complete_run,
+        ),
     ] = None,
     quiet: QuietOption = False,
     how: DocumentOption = "table",
@@ -50,9 +54,14 @@ def train(
     check_format(how, ("table", "json"))
     changes = [*(overrides or []), *(settings or [])]
     if resume is not None:
-        if config is not None or changes:
-            raise InputError("--resume goes on with a run as it is; give neither a configuration nor overrides")
-        _resume(resume, quiet, how, runs_root(runs))
+        if config is not None and "=" in str(config) and not config.exists():
+            changes, config = [str(config), *changes], None
+        if config is not None:
+            raise InputError("--resume goes on with a run as it is; give no configuration")
+        if changes:
+            _go_beyond(resume, changes, quiet, how, runs_root(runs))
+        else:
+            _resume(resume, quiet, how, runs_root(runs))
         return
     if config is None:
         raise InputError("which configuration? for example: nnexp train configs/digits.yaml (nnexp init writes one)")
@@ -79,12 +88,30 @@ def _resume(word: str, quiet: bool, how: str, root: Path) -> None:
     _train(experiment, folder, quiet, how)
 
 
-def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
+def _go_beyond(word: str, changes: list[str], quiet: bool, how: str, root: Path) -> None:
+    """A new run with more epochs, from where a finished one has ended. Raises InputError where that cannot be."""
+    from nnexp.config.load import load
+    from nnexp.longer import of_more_epochs
+    from nnexp.runner import begin
+    from nnexp.store.runs import Shelf
+
+    shelf = Shelf(root)
+    name_damaged(shelf.damaged)
+    run = shelf.one(word)
+    experiment = experiment_for(load(run.path / "config.yaml", changes))
+    of_more_epochs(experiment, run)
+    label = "-".join(part for part in (run.record.get("label"), f"epochs-{experiment.config.stop.epochs}") if part)
+    folder = begin(experiment, root, label)
+    _train(experiment, folder, quiet, how, run)
+
+
+def _train(experiment: Any, folder: Any, quiet: bool, how: str, source: Any = None) -> None:
     from nnexp.cli.interrupt import Interrupt
     from nnexp.cli.progress import Progress
     from nnexp.engine.compiling import uncached
     from nnexp.runner import compiling_told
     from nnexp.runner import train as run
+    from nnexp.store.room import Unwritable
 
     if not quiet:
         if why := uncached():
@@ -92,13 +119,17 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str) -> None:
         for note in experiment.data.notes:
             say(f"note: {note}")
         say(f"writing {folder.path}")
-    with Interrupt() as interrupt:
-        if quiet:
-            record = run(experiment, folder, stop_asked=lambda: interrupt.asked)
-        else:
-            with compiling_told(say), Progress(experiment, experiment.config.name) as progress:
-                progress.preparing()
-                record = run(experiment, folder, progress, lambda: interrupt.asked)
+    try:
+        with Interrupt() as interrupt:
+            if quiet:
+                record = run(experiment, folder, stop_asked=lambda: interrupt.asked, source=source)
+            else:
+                with compiling_told(say), Progress(experiment, experiment.config.name) as progress:
+                    progress.preparing()
+                    record = run(experiment, folder, progress, lambda: interrupt.asked, source)
+    except Unwritable as error:
+        say(f"{error}\ngo on when there is room: nnexp train --resume {folder.id}")
+        raise typer.Exit(1) from None
     if how == "json":
         typer.echo(json.dumps({"path": str(folder.path), **folder.read_record()}, indent=1))
     elif not quiet and record["status"] == "finished":

@@ -60,6 +60,14 @@ class Schedule(Component, family="schedule"):
         """The column of metrics.csv that the rate depends on."""
         return None
 
+    @property
+    def looks_at_end(self) -> bool:
+        """Whether `total` changes any rate: then a run that has ended cannot go on with more epochs.
+
+        A schedule that does not say so is taken to look there.
+        """
+        return True
+
     def heed(self, memory: Memory, value: float, higher_is_better: bool, lr: float) -> Memory:
         """The memory after a row with this value of the watched metric; `lr` is the base rate."""
         return memory
@@ -80,6 +88,10 @@ class ConstantSchedule(Schedule):
 
     name: Literal["constant"] = "constant"
 
+    @property
+    def looks_at_end(self) -> bool:
+        return False
+
     def shape(self, done: int, total: int) -> float:
         return 1.0
 
@@ -99,6 +111,10 @@ class StepSchedule(Schedule):
     size: Count = Field(10, description="epochs (or updates) between two cuts")
     gamma: Positive = Field(0.1, description="γ, the factor of each cut")
 
+    @property
+    def looks_at_end(self) -> bool:
+        return False
+
     def shape(self, done: int, total: int) -> float:
         return self.gamma ** (done // self.size)
 
@@ -116,6 +132,10 @@ class ExponentialSchedule(Schedule):
 
     name: Literal["exponential"] = "exponential"
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(0.95, description="γ, the factor of each epoch")
+
+    @property
+    def looks_at_end(self) -> bool:
+        return False
 
     def shape(self, done: int, total: int) -> float:
         return self.gamma**done
@@ -138,6 +158,10 @@ class InverseSchedule(Schedule):
     decay: NonNegative = Field(1.0, description="k, how fast it falls; the rate is halved after 1/k (with p = 1)")
     power: Positive = Field(1.0, description="p")
 
+    @property
+    def looks_at_end(self) -> bool:
+        return False
+
     def shape(self, done: int, total: int) -> float:
         return (1 + self.decay * done) ** -self.power
 
@@ -158,6 +182,10 @@ class InverseRootSchedule(Schedule):
 
     name: Literal["inverse_sqrt"] = "inverse_sqrt"
     timed_by_warmup: ClassVar = True
+
+    @property
+    def looks_at_end(self) -> bool:
+        return False
 
     def shape(self, done: int, total: int) -> float:
         return (1 + done / max(self.warmup, 1)) ** -0.5
@@ -180,6 +208,10 @@ class PolynomialSchedule(Schedule):
     power: Positive = Field(1.0, description="p")
     final: Fraction = Field(0.0, description="the factor at the end")
     length: Count | None = Field(None, description="T, where the fall ends; null: at the end of the run")
+
+    @property
+    def looks_at_end(self) -> bool:
+        return self.length is None
 
     def shape(self, done: int, total: int) -> float:
         return self.final + (1 - self.final) * (1 - min(done / (self.length or total), 1.0)) ** self.power
@@ -205,6 +237,10 @@ class CosineSchedule(Schedule):
     final: Fraction = Field(0.0, description="the factor at the end")
     length: Count | None = Field(None, description="T, where the fall ends; null: at the end of the run")
 
+    @property
+    def looks_at_end(self) -> bool:
+        return self.length is None
+
     def shape(self, done: int, total: int) -> float:
         return self.final + (1 - self.final) * half_cosine(min(done / (self.length or total), 1.0))
 
@@ -225,6 +261,10 @@ class CosineRestartsSchedule(Schedule):
     length: Count = Field(10, description="T₀, counts until the first restart")
     multiply: Count = Field(1, description="m, how much longer each fall is than the one before")
     final: Fraction = Field(0.0, description="the factor at the end of each fall")
+
+    @property
+    def looks_at_end(self) -> bool:
+        return False
 
     def shape(self, done: int, total: int) -> float:
         T, m = self.length, self.multiply
@@ -301,6 +341,10 @@ class PlateauSchedule(Schedule):
     cooldown: Annotated[int, Field(ge=0)] = Field(0, description="epochs after a cut that do not count as bad")
     min_lr: NonNegative = Field(0.0, description="the smallest rate, in the units of lr")
     eps: NonNegative = Field(1e-8, description="a cut that changes the rate by no more than this is not made")
+
+    @property
+    def looks_at_end(self) -> bool:
+        return False
 
     def shape(self, done: int, total: int) -> float:
         return 1.0

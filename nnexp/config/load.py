@@ -247,6 +247,7 @@ def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     identity = {key: value for key, value in filled(config).items() if key != "name"}
     # what a file of data holds is in the data's hash; where it lies is no matter
     identity["dataset"] = {key: v for key, v in identity["dataset"].items() if key not in config.dataset.input_paths}
+    identity["monitor"] = {key: v for key, v in identity["monitor"].items() if key not in config.monitor.beside}
     identity["plugins"] = [digest(Path(path)) for path in config.plugins]
     text = json.dumps([identity, data_hash, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

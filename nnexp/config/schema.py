@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -89,6 +89,11 @@ class Monitor(Settings):
     train: bool = Field(True, description="evaluate the whole training split for each row")
     objective: bool = Field(False, description="log batch_objective: batch_loss with the penalties added")
     checkpoint: NonNegative = Field(10.0, description="seconds between two checkpoints to resume from")
+    keep_state: bool | None = Field(
+        None, description="keep at the end what more epochs would go on from; null: where it is a megabyte at most"
+    )
+    beside: ClassVar[tuple[str, ...]] = ("keep_state",)
+    """Keys that change nothing of what a run computes, and are no part of what it is known by."""
 
 
 BARE_NUMBERS = {"stop": "epochs"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -21,6 +22,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from nnexp import __version__
 from nnexp.components.base import select
 
 FORMS = ("fused", "numpy")
@@ -30,6 +32,19 @@ Formula = Callable[..., Any]
 def form() -> str:
     """`fused` or `numpy`, from NNEXP_FORM."""
     return os.environ.get("NNEXP_FORM") or "fused"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Of what the bits of a run may depend on, beside the machine."""
+    import numba
+
+    return {
+        "nnexp": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+    }
 
 
 def plain() -> bool:

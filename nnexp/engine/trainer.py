@@ -509,7 +509,7 @@ class Trainer:
             yield self._row()
             if self.outcome is not None:
                 return
-        while self.learner.t < self.total_steps and not self.enough and self.reached is None:
+        while not self.at_end:
             yield from self._train_epoch()
             if self.outcome is not None:
                 return
@@ -521,6 +521,16 @@ class Trainer:
             else:
                 self._next_epoch()
         self._finish()
+
+    @property
+    def at_end(self) -> bool:
+        """Whether no update is left: all are made, early stopping has had enough, or the target is reached."""
+        return self.learner.t >= self.total_steps or self.enough or self.reached is not None
+
+    @property
+    def restores_best(self) -> bool:
+        """Whether training ends with the parameters of the best epoch, as far as is known now."""
+        return bool(self.best) and self.reached is None
 
     def _pretrain(self) -> Iterator[Tick]:
         """Pre-train the hidden layers, where the configuration says so. Its seconds are training seconds."""
@@ -746,7 +756,7 @@ class Trainer:
             reason = f"stopped early: {stop.metric} no better since epoch {self.gain_epoch}"
         if stop.target is not None and self.reached is None:
             reason += f"; not reached: {stop.target}"
-        if self.best and self.reached is None:
+        if self.restores_best:
             for name, array in self._arrays().items():
                 if name in self.best:
                     array[:] = self.best[name]

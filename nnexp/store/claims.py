@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from nnexp.errors import InputError
+from nnexp.store.room import Unwritable, why_not, writing
 
 try:
     import fcntl
@@ -35,10 +36,9 @@ class Claim:
 
     def tell(self, folder: str) -> None:
         """Say which run folder the trial goes to."""
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(folder + "\n")
-        self._file.flush()
+        with writing(Path(self._file.name).parent.parent):
+            os.ftruncate(self._file.fileno(), 0)
+            os.write(self._file.fileno(), f"{folder}\n".encode())  # unbuffered: to close the file writes no more
 
 
 class Claims:
@@ -54,11 +54,12 @@ class Claims:
         Raises InputError where the folder cannot be written.
         """
         try:
-            file = self._entered()
+            with writing(self.folder.parent):
+                file = self._entered()
+        except Unwritable:
+            raise
         except OSError as error:
-            raise InputError(
-                f"cannot write runs to {self.folder.parent}: {error.strerror}; choose another folder with NNEXP_RUNS"
-            ) from None
+            raise InputError(why_not(self.folder.parent, error)) from None
         try:
             yield
         finally:
@@ -87,7 +88,9 @@ class Claims:
     @contextmanager
     def trial(self, fingerprint: str) -> Iterator[Claim | None]:
         """The claim to a trial while this context is open; None where another process has it."""
-        with (self.folder / fingerprint).open("a+") as file:
+        with writing(self.folder.parent):
+            opened = (self.folder / fingerprint).open("a+")
+        with opened as file:
             if not _locked(file, alone=True):
                 yield None
                 return

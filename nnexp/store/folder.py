@@ -1,5 +1,7 @@
 """One run's folder: config.yaml, metrics.csv, run.json, model.npz; checkpoint.npz while it can be resumed.
 
+A finished run may keep state.npz: with model.npz what a run with more epochs goes on from.
+
 Files that must be whole are written under a temporary name and renamed. Nothing is parsed out of a folder's name.
 """
 
@@ -9,13 +11,17 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from nnexp.errors import InputError
+from nnexp.store.room import Unwritable, why_not, writing
+
+CHECKPOINT, STATE = "checkpoint.npz", "state.npz"
 
 
 class RunFolder:
@@ -36,11 +42,12 @@ class RunFolder:
         """
         path = cls.place(root, name, label, seed, run_id or next(fresh_ids(root)))
         try:
-            path.mkdir(parents=True, exist_ok=run_id is not None)
+            with writing(root):
+                path.mkdir(parents=True, exist_ok=run_id is not None)
+        except Unwritable:
+            raise
         except OSError as error:
-            raise InputError(
-                f"cannot write runs to {root}: {error.strerror}; choose another folder with NNEXP_RUNS"
-            ) from None
+            raise InputError(why_not(root, error)) from None
         return cls(path)
 
     @staticmethod
@@ -95,10 +102,16 @@ class RunFolder:
                     f"{path} is damaged ({error}); delete checkpoint.npz beside it to start the run again"
                 ) from None
             write_whole(path, lambda file: file.write("".join([*lines[:1], *kept]).encode()))
-            self._metrics = path.open("a", newline="")
+            with writing(self.path):
+                self._metrics = path.open("a", newline="")
             return
-        self._metrics = path.open("w", newline="")
+        with writing(self.path):
+            self._metrics = path.open("w", newline="")
         self._write_row(columns)
+
+    def write_rows(self, lines: Sequence[str]) -> None:
+        """metrics.csv with the header and the rows of another run, which this one goes on with."""
+        write_whole(self.path / "metrics.csv", lambda file: file.write("".join(lines).encode()), durable=False)
 
     def append(self, row: Mapping[str, float | int | None]) -> None:
         """Add a row, every column of it, and flush. Numbers in full precision, nothing for None."""
@@ -106,8 +119,21 @@ class RunFolder:
 
     def _write_row(self, cells: list[str]) -> None:
         assert self._metrics is not None
-        self._metrics.write(",".join(cells) + "\n")  # names and numbers: nothing that needs quotes
-        self._metrics.flush()
+        try:
+            with writing(self.path):
+                self._metrics.write(",".join(cells) + "\n")  # names and numbers: nothing that needs quotes
+                self._metrics.flush()
+        except OSError:
+            file, self._metrics = self._metrics, None
+            with suppress(OSError):  # it tries once more to write what it has just been refused
+                file.close()
+            raise
+
+    def push_rows(self) -> None:
+        """All rows of metrics.csv so far are on the disk: before a checkpoint, or a record that says how it ended."""
+        if self._metrics is not None:
+            with writing(self.path):
+                os.fsync(self._metrics.fileno())
 
     def close(self) -> None:
         if self._metrics is not None:
@@ -116,17 +142,16 @@ class RunFolder:
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
         """Everything to go on from here; the record and the rows before it are on the disk first."""
-        if self._metrics is not None:
-            os.fsync(self._metrics.fileno())
+        self.push_rows()
         if not self._durable:
             with (self.path / "run.json").open("rb+") as record:
                 os.fsync(record.fileno())
             self._durable = True
-        write_whole(self.path / "checkpoint.npz", lambda file: np.savez(file, **dict[str, Any](state)))
+        write_whole(self.path / CHECKPOINT, lambda file: np.savez(file, **dict[str, Any](state)))
 
     def read_checkpoint(self) -> dict[str, np.ndarray] | None:
         """The last checkpoint, or None where there is none. Raises InputError where it is damaged."""
-        path = self.path / "checkpoint.npz"
+        path = self.path / CHECKPOINT
         if not path.exists():
             return None
         try:
@@ -136,7 +161,11 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}); delete it to start the run again") from None
 
     def remove_checkpoint(self) -> None:
-        (self.path / "checkpoint.npz").unlink(missing_ok=True)
+        (self.path / CHECKPOINT).unlink(missing_ok=True)
+
+    def write_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """state.npz: nothing waits until it is on the disk, for without it more epochs are trained from the first."""
+        write_whole(self.path / STATE, lambda file: np.savez(file, **dict[str, Any](arrays)), durable=False)
 
     def write_model(self, arrays: Mapping[str, np.ndarray]) -> None:
         """model.npz. Not compressed: of real weights that saves a tenth, and takes ten times as long."""
@@ -156,20 +185,22 @@ def fresh_ids(root: Path) -> Iterator[str]:
 def write_whole(path: Path, write: Callable[[IO[bytes]], Any], durable: bool = True) -> None:
     """Write a file under a temporary name, push it to the disk and rename it: readers see the old or the new one.
 
-    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it.
+    What is not `durable` is not pushed, which may take longer than a short run: a power cut may lose it. Raises
+    Unwritable where there is no room.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write(file)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with writing(path.parent):
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 def finite(value: Any) -> Any:

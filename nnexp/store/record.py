@@ -38,6 +38,10 @@ class Record(BaseModel):
     command: list[str]
     git: str | None = None
 
+    continued: dict[str, Any] | None = Field(
+        None,
+        description="the finished run that this one goes on from: its id under 'run', its last epoch under 'epoch'",
+    )
     parameters: int | None = None
     epoch: int | None = None
     step: int | None = None

@@ -298,8 +298,9 @@ def _refreshed(jobs: Sequence[Job], shelf: Shelf, settled: bool = False) -> list
     found = []
     for job in jobs:
         done, going = ended.get(job.fingerprint), begun.get(job.fingerprint)
-        now = replace(job, done=done or (going if settled else None), begun=going, pause=None, settled=settled)
-        found.append(now)
+        source = None if going else job.source
+        done = done or (going if settled else None)
+        found.append(replace(job, done=done, begun=going, source=source, pause=None, settled=settled))
     return found
 
 

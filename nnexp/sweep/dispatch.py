@@ -166,6 +166,9 @@ class _Dispatch:
             return task.died(exit_words(answer["exit"]), self.orders.root, self.heard.put)
         if answer["state"] == "stuck":
             return task.given_up(f"{self.orders.limits.why_seconds()}, stuck within a step", self.orders.root)
+        if answer["told"].get("full"):
+            self.avoided.setdefault(task.run_id, set()).add(worker.address)
+            return task.died(f"stopped by its disk: {answer['told']['reason']}", self.orders.root, self.heard.put)
         if answer["told"]["status"] == "interrupted" and not self.stop:  # nobody had followed it for a while
             return None
         return task.result(told_of(answer["told"]))

@@ -15,6 +15,7 @@ from nnexp.config.load import load_data
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Row
+from nnexp.longer import kept
 from nnexp.report.statistics import detectable_difference
 from nnexp.store.runs import Run
 from nnexp.sweep.plan import Job
@@ -82,6 +83,7 @@ def measure(config: ExperimentConfig) -> Cost:
     rows = 2 + steps // an_epoch // config.monitor.every
     seconds = set_up + steps * step + (rows + 1) * row
     size = trainer.network.size * trainer.network.dtype.itemsize
+    size += sum(array.nbytes for array in (kept(trainer) or {}).values())
     return Cost(seconds, OVERHEAD + size + rows * len(experiment.columns) * CELL)
 
 
@@ -107,7 +109,9 @@ def total(jobs: Sequence[Job], of: Sequence[Job], more: int = 0) -> Cost:
     known = [costs[key] for job in of if (key := shape(job.config)) in costs]
     mean = Cost(sum(c.seconds for c in known) / len(known), sum(c.bytes for c in known) / len(known))
     parts = [costs.get(shape(job.config), mean) for job in jobs] + [mean] * more
-    return Cost(math.fsum(c.seconds for c in parts), math.fsum(c.bytes for c in parts))
+    shares = [job.share for job in jobs] + [1.0] * more
+    seconds = math.fsum(c.seconds * share for c, share in zip(parts, shares, strict=True))
+    return Cost(seconds, math.fsum(c.bytes for c in parts))
 
 
 def elapsed(seconds: float, runs: int, workers: int) -> float:

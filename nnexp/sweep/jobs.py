@@ -19,6 +19,7 @@ from nnexp.errors import InputError
 from nnexp.runner import begin, give_up, reopen, train
 from nnexp.store.claims import Claim, Claims
 from nnexp.store.folder import RunFolder
+from nnexp.store.room import Unwritable
 from nnexp.store.runs import RESUMABLE, Run, read_run
 from nnexp.sweep.limits import Exceeded, Limits
 from nnexp.sweep.plan import Job
@@ -46,6 +47,8 @@ class Result:
     reason: str
     run_id: str | None
     final: dict[str, Any]
+    full: bool = False
+    """Whether there was no room for it to be written, as there would be none for another."""
 
 
 @dataclass
@@ -76,6 +79,7 @@ class Task:
             "case": job.trial.case,
             "run_id": self.run_id,
             "resume": None if job.begun is None else str(job.begun.path),
+            "source": None if job.source is None else str(job.source.path),
             "pause": job.pause,
             "alone": self.alone,
             "again": bool(self.deaths),
@@ -83,8 +87,8 @@ class Task:
 
     def result(self, record: Mapping[str, Any]) -> Result:
         """What became of it, by what a worker said."""
-        told = record.get
-        return Result(self.job, record["status"], told("reason") or "", told("id"), told("final") or {})
+        told = record.get("reason") or "", record.get("id"), record.get("final") or {}
+        return Result(self.job, record["status"], *told, record.get("full", False))
 
     @property
     def words(self) -> str:
@@ -170,6 +174,8 @@ def work(
             if isinstance(found, dict):
                 return found
             return carry_out(task, found, root, stock, limits, stop_asked, claim.tell)
+    except Unwritable as error:
+        return {"status": "interrupted", "reason": str(error), "full": True}
     except OSError as error:  # a full disk, say
         return failed(error)
 
@@ -210,11 +216,16 @@ def carry_out(
             experiment = kind_of(loaded.config)(loaded.config, prepared(loaded.config))
             folder = begin(experiment, root, task["label"], {"case": task["case"]}, task["run_id"])
         tell(folder.path.name)
+        ended = read_run(Path(task["source"])) if task["source"] else None
+        source = ended if isinstance(ended, Run) and ended.status == "finished" else None
+        spent = spent or (0.0 if source is None else source.record.get("wall_seconds") or 0.0)
         with limits.held(stop_asked, spent) as asked:
-            record = train(experiment, folder, pause, lambda: pause.due or asked())
+            record = train(experiment, folder, pause, lambda: pause.due or asked(), source)
         if pause.due and record["status"] == "interrupted":
             record["status"] = "paused"
         return told_of(record)
+    except Unwritable as error:
+        return {"status": "interrupted", "reason": str(error), "full": True}
     except InputError as error:
         return {"status": "failed", "reason": str(error)}
     except Exceeded as error:

@@ -15,8 +15,10 @@ from nnexp.config.problems import together
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Unfit
 from nnexp.errors import InputError, Misfit
+from nnexp.longer import Finished
 from nnexp.report.compare import named_metric
-from nnexp.store.folder import write_whole
+from nnexp.store.folder import CHECKPOINT, write_whole
+from nnexp.store.room import why_not
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
 from nnexp.sweep.shard import Shard
@@ -32,10 +34,18 @@ class Job:
     fingerprint: str
     done: Run | None
     begun: Run | None
+    source: Run | None = None
+    """A finished run with fewer epochs that a new one can go on from."""
     pause: int | None = None
     """The epoch to stop after, with a checkpoint; null: none."""
     settled: bool = False
     """Whether a search has decided that it does not go on."""
+
+    @property
+    def share(self) -> float:
+        """The share of its epochs that is still to be trained, as far as a run with fewer epochs tells."""
+        done = 0 if self.source is None else self.source.brief.epoch or 0
+        return 1 - done / self.config["stop"]["epochs"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,11 @@ class Plan:
         """What is to be run; the same computation only once."""
         return list({job.fingerprint: job for job in self.own if job.done is None and not job.settled}.values())
 
+    @property
+    def longer(self) -> int:
+        """How many of the missing go on from a finished run with fewer epochs."""
+        return sum(job.source is not None for job in self.missing)
+
     def told(self, shelf: Shelf) -> bool:
         """Whether these runs tell what the sweep came to: with a shard, once those of the others are here, too."""
         ended = shelf.ended() if self.shard is not None else {}
@@ -82,9 +97,7 @@ class Plan:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InputError(
-                f"cannot write to {self.folder}: {error.strerror}; choose another folder with NNEXP_RUNS"
-            ) from None
+            raise InputError(why_not(self.folder, error)) from None
         description = to_yaml(self.sweep.spec, "the sweep as it was expanded")
         write_whole(self.folder / "sweep.yaml", lambda file: file.write(description.encode()))
         runs = [
@@ -104,7 +117,7 @@ def make_plan(
     Where seeds share one table, the first seed of each configuration speaks for the others. Raises InputError with all
     misfits, before anything is run.
     """
-    ended, begun = shelf.ended(), shelf.resumable()
+    ended, begun, finished = shelf.ended(), shelf.resumable(), Finished(shelf.runs)
     stock = stock or Stock()
     jobs: list[Job] = []
     errors: list[InputError] = []
@@ -128,7 +141,10 @@ def make_plan(
                 fit[but_for_the_seed] = experiment
         complete = experiment.config.model_copy(update={"seed": config.seed})
         known_by = fingerprint(complete, experiment.data.digest)
-        jobs.append(Job(trial, filled(complete), known_by, ended.get(known_by), begun.get(known_by)))
+        done, going = ended.get(known_by), begun.get(known_by)
+        whole = done or (going and (going.path / CHECKPOINT).exists())
+        source = None if whole else finished.before(complete, experiment.data.digest)
+        jobs.append(Job(trial, filled(complete), known_by, done, going, source))
         splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
         names = ["loss", *(metric.name for metric in experiment.metrics)]
         scores = [f"{split}_{name}" for split in splits for name in names]

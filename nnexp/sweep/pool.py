@@ -21,6 +21,7 @@ from nnexp.engine import compiling
 from nnexp.runner import Notice, compiling_told
 from nnexp.store.claims import Claims
 from nnexp.store.folder import fresh_ids
+from nnexp.store.room import Unwritable
 from nnexp.sweep.jobs import ELSEWHERE, POLL, TRIES, Orders, Result, Task, exit_words, ours, work
 from nnexp.sweep.plan import Job
 from nnexp.sweep.start import one_thread, start_method, without_interrupts
@@ -39,13 +40,18 @@ def run_jobs(
     """Run all jobs and yield each result as it comes; `say` hears of what happens meanwhile.
 
     After `stop_asked` nothing new is begun, and runs under way end with a checkpoint; so it is after the first that
-    failed, with `fail_fast`.
+    failed, with `fail_fast`. Raises Unwritable after the last result where the disk is full.
     """
     ids = fresh_ids(orders.root)
     wanted = Counter(data_key(job.trial.loaded.config) for job in jobs)
     tasks = deque(Task(job, next(ids), wanted[data_key(job.trial.loaded.config)] == 1) for job in jobs)
+    full = ""
     with Claims(orders.root).sweep():
-        yield from _way(tasks, orders)(tasks, orders, stop_asked, say)
+        for result in _way(tasks, orders)(tasks, orders, stop_asked, say):
+            full = full or (result.reason if result.full else "")
+            yield result
+    if full:
+        raise Unwritable(full)
 
 
 Way = Callable[[deque[Task], Orders, Callable[[], bool], Callable[[str], None]], Iterator[Result]]
@@ -76,7 +82,7 @@ def _in_this_process(
                 tasks.append(task)
                 continue
             yield result
-            if orders.fail_fast and result.status == "failed":
+            if result.full or (orders.fail_fast and result.status == "failed"):
                 return
 
 
@@ -176,7 +182,7 @@ class _Pool:
             task.not_before = monotonic() + ELSEWHERE
             self.tasks.append(task)
         else:
-            if self.orders.fail_fast and result.status == "failed":
+            if result.full or (self.orders.fail_fast and result.status == "failed"):
                 self.stop.set()
             yield result
 

@@ -1831,7 +1831,7 @@ COMMANDS = [
     line(
         "resume-and-configuration",
         "train c.yaml --resume abc123",
-        "--resume goes on with a run as it is; give neither a configuration nor overrides",
+        "--resume goes on with a run as it is; give no configuration",
     ),
     line("show-nothing", "show", "no run or sweep '@last' (0 runs in runs)"),
     line("compare-nothing", "compare", "no runs in runs; train one first: nnexp train"),
@@ -1893,9 +1893,9 @@ COMMANDS = [
     line(
         "runs-in-a-file",
         "train c.yaml --runs c.yaml",
-        "cannot write runs to c.yaml: Not a directory; choose another folder",
+        "cannot write to c.yaml: Not a directory; choose another folder",
     ),
-    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write runs to c.yaml: Not a directory"),
+    line("sweep-in-a-file", "sweep c.yaml --runs c.yaml", "cannot write to c.yaml: Not a directory"),
 ]
 
 CASES = [
@@ -2023,6 +2023,9 @@ optimizer:
 
 PAST = [
     ("train --resume @last", "has finished: nothing to resume; to train it again: nnexp train runs/c-s0-"),
+    ("train --resume @last seed=1", "nothing but stop.epochs may be another"),
+    ("train --resume @last stop.epochs=1", "more than these are wanted, not 1"),
+    ("train --resume @last stop.epochs=0", "stop.epochs"),
     ("train --resume @last~3", "no run '@last~3': runs holds 1, down to @last~0"),
     ("show x", "no run or sweep 'x' (1 run in runs)"),
     ("compare y", "no run or sweep 'y' (1 run in runs)"),

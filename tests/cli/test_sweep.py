@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -160,6 +161,38 @@ def test_given_again_it_runs_what_is_missing(small: Path) -> None:
     assert wider.err.splitlines()[0].startswith("9 runs, 4 already there, 1 process; ")
     assert len(runs(small)) == 9
     assert before.items() <= {run.path: (run.path / "run.json").read_bytes() for run in runs(small)}.items()
+
+
+def test_more_epochs_go_on_from_finished_runs(small: Path) -> None:
+    sweep(small, "optimizer=sgd,adam", "--seeds", 2, "-q")
+    before = {run.path: (run.path / "run.json").read_bytes() for run in runs(small)}
+    words = ("optimizer=sgd,adam", "--seeds", 3, "stop=6")
+    dry = sweep(small, *words, "--dry-run")
+    assert "6 runs, 6 to run (4 of them from where runs with fewer epochs have ended); nothing was run" in dry.out
+    known = {run.id for run in runs(small)}
+    assert set(re.findall(r"goes on from (\w+), epoch 4", dry.out)) == known
+    assert sweep(small, *words, "--dry-run", "--format", "json").json["continued"] == 4
+    longer = sweep(small, *words, "-j", 2, "--format", "csv")
+    assert longer.code == 0, longer.err
+    assert longer.err.splitlines()[0].startswith(
+        "6 runs, 4 going on from finished runs with fewer epochs, 2 processes; "
+    )
+    assert {run.path: (run.path / "run.json").read_bytes() for run in runs(small) if run.path in before} == before
+    again = nnexp("sweep", small, *words, "--runs", "others", "--format", "csv", cwd=small.parent)
+    assert untimed(again.out) == untimed(longer.out)
+    one = next(run for run in runs(small) if run.record.get("continued"))
+    source = one.record["continued"]["run"]
+    assert f"continued from {source} at epoch 4" in nnexp("show", one.id, cwd=small.parent).out
+    assert nnexp("reproduce", one.id, cwd=small.parent).code == 0
+
+
+def test_train_goes_on_with_more_epochs(small: Path) -> None:
+    nnexp("train", small, "-q", cwd=small.parent)
+    [first] = runs(small)
+    result = nnexp("train", "--resume", "@last", "stop=7", "--format", "json", cwd=small.parent)
+    assert (result.code, result.json["continued"]) == (0, {"run": first.id, "epoch": 4})
+    assert len(runs(small)) == 2
+    assert nnexp("reproduce", "@last", cwd=small.parent).code == 0
 
 
 # -- what goes wrong -------------------------------------------------------------------------------

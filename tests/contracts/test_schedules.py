@@ -69,6 +69,14 @@ def test_multiplies_the_base_rate(schedule: Schedule) -> None:
         assert one.lr(done) == 0.5 * schedule.factor(done // every, total)
 
 
+@each("schedule", Schedule)
+def test_says_whether_it_looks_at_the_end(schedule: Schedule) -> None:
+    def factors(total: int) -> list[float]:
+        return [schedule.factor(done, total) for done in range(41)]
+
+    assert schedule.looks_at_end == (len({tuple(factors(total)) for total in (40, 41, 80, 4000)}) > 1)
+
+
 # -- schedules that watch a metric -----------------------------------------------------------------
 
 

@@ -81,7 +81,7 @@ def test_a_long_label_is_shortened(tmp_path: Path) -> None:
 
 def test_runs_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(InputError, match=r"cannot write runs to .*taken: .*; choose another folder with NNEXP_RUNS"):
+    with pytest.raises(InputError, match=r"cannot write to .*taken: .*; choose another folder with NNEXP_RUNS"):
         RunFolder.create(tmp_path / "taken", "name", "", 0)
 
     def refuse(*args: Any, **kwargs: Any) -> None:

@@ -295,7 +295,7 @@ def test_a_run_on_a_machine_without_its_files(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "here").rename(tmp_path / "away")
     task = {
         "run": {"config": filled(config), "fingerprint": known_by, "label": "", "case": None, "run_id": "abc123"}
-        | {"resume": None, "pause": None, "alone": True, "again": False},
+        | {"resume": None, "source": None, "pause": None, "alone": True, "again": False},
         "begun": False,
         "folder": "small-s0-abc123",
         "parcels": [told for _, told in parcels.values()],

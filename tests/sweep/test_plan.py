@@ -18,7 +18,7 @@ from nnexp.sweep.plan import Plan, make_plan
 from nnexp.sweep.pool import Orders, run_jobs
 from nnexp.sweep.start import default_jobs
 from tests.past import alter
-from tests.small import config_file
+from tests.small import config_file, log, model
 
 
 def planned(folder: Path, *overrides: str, seeds: int | None = None, **changes: Any) -> Plan:
@@ -54,6 +54,44 @@ def test_a_seed_that_another_speaks_for_is_known_by_the_same(tmp_path: Path, dat
 def test_the_name_does_not_matter(tmp_path: Path) -> None:
     run_all(planned(tmp_path, name="one"))
     assert states(planned(tmp_path, name="another")) == ["done"]
+
+
+def test_more_epochs_go_on_from_what_is_there(tmp_path: Path) -> None:
+    run_all(planned(tmp_path, "optimizer=sgd,adam", seeds=2, stop=3))
+    longer = planned(tmp_path, "optimizer=sgd,adam,nag", seeds=3, stop=5, name="another")
+    assert [None if job.source is None else job.source.brief.epoch for job in longer.jobs] == [3, 3, None] * 2 + [
+        None
+    ] * 3
+    assert (longer.longer, len(longer.missing)) == (4, 9)
+    assert longer.jobs[0].share == pytest.approx(0.4)
+    assert run_all(longer) == ["finished"] * 9
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    run_all(planned(whole, "optimizer=sgd,adam,nag", seeds=3, stop=5))
+    assert told(tmp_path, 5) == told(whole, 5)
+    continued = [run.record["continued"] for run in Shelf(tmp_path / "runs").runs if run.record.get("continued")]
+    assert [one["epoch"] for one in continued] == [3] * 4
+    assert states(planned(tmp_path, "optimizer=sgd,adam,nag", seeds=3, stop=5)) == ["done"] * 9
+    assert planned(tmp_path, "optimizer=sgd", "schedule=cosine", stop=6).longer == 0
+
+
+def told(folder: Path, epochs: int) -> dict[tuple[str, int], tuple[str, Any]]:
+    """Log and model to the bit, of each run with so many epochs."""
+    runs = [run for run in Shelf(folder / "runs").runs if run.config["stop.epochs"] == epochs]
+    return {(run.config["optimizer.name"], run.record["seed"]): (log(run.path), model(run.path)) for run in runs}
+
+
+def test_an_interrupted_run_goes_before_a_shorter_one(tmp_path: Path) -> None:
+    run_all(planned(tmp_path, stop=3))
+    [result] = run_jobs(planned(tmp_path, stop=5).missing, Orders(tmp_path / "runs", 1))
+    path = next(run.path for run in Shelf(tmp_path / "runs").runs if run.id == result.run_id)
+    alter(path, status="interrupted")
+    [job] = planned(tmp_path, stop=5).jobs
+    assert job.begun is not None
+    assert job.source is not None, "it has no checkpoint, so it may go on from there again"
+    (path / "checkpoint.npz").touch()
+    [job] = planned(tmp_path, stop=5).jobs
+    assert (job.begun is not None, job.source) == (True, None)
 
 
 def test_the_same_computation_is_run_once(tmp_path: Path) -> None:

@@ -280,6 +280,51 @@ seeds: {seeds}
     assert all(drawn_of[o, k] == drawn_of[optimizers[0], k] for o, k in drawn_of), "all levels get the same points"
 
 
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.dictionaries(st.sampled_from(["sgd", "momentum", "nag", "adam"]), st.booleans(), min_size=1),
+    st.lists(st.sampled_from(["relu", "tanh", "elu"]), max_size=3, unique=True),
+    st.integers(0, 2),
+    st.integers(1, 3),
+    st.lists(st.integers(0, 99), min_size=1, max_size=3, unique=True),
+    st.sampled_from(["random", "sobol"]),
+)
+def test_grid_zip_cases_and_conditions_together(
+    tmp_path: Path, ranged: dict[str, bool], cases: list[str], pairs: int, trials: int, seeds: list[int], search: str
+) -> None:
+    """Optimizers that have a range of their own, or none; cases; pairs in step: each combination once, in order."""
+    zipped = [(10 + k, 20 + k) for k in range(pairs)]
+    lines = [f"grid: {{optimizer: {list(ranged)}}}", f"seeds: {seeds}"]
+    if cases:
+        lines.append("cases: {" + ", ".join(f"{one}: {{activation: {one}}}" for one in cases) + "}")
+    if zipped:
+        lines.append(f"zip: {{batch.size: {[a for a, _ in zipped]}, stop.epochs: {[b for _, b in zipped]}}}")
+    having = [name for name, has in ranged.items() if has]
+    if having:
+        ranges = [f"{{log: [{LIMITS[name][0]}, {LIMITS[name][1]}], when: {{optimizer: {name}}}}}" for name in having]
+        lines += [f"space: {{optimizer.lr: [{', '.join(ranges)}]}}", f"search: {search}", f"trials: {trials}"]
+    sweep = read_sweep(sweep_file(tmp_path, "\n".join(lines)))
+    found = [
+        (t.case, t.changes["optimizer"], t.changes.get("batch.size"), t.changes.get("stop.epochs"), t.point, t.seed)
+        for t in sweep.trials
+    ]
+    expected = [
+        (case, optimizer, *pair, point, seed)
+        for case in cases or [None]
+        for optimizer in ranged
+        for pair in zipped or [(None, None)]
+        for point in (range(trials if ranged[optimizer] else 1) if having else [None])
+        for seed in seeds
+    ]
+    assert found == expected
+    assert len({repr((t.case, t.changes, t.seed)) for t in sweep.trials}) == len(expected), "nothing is run twice"
+    for trial in sweep.trials:
+        name = trial.changes["optimizer"]
+        assert ("optimizer.lr" in trial.changes) == ranged[name], "a range holds where its condition does"
+        if ranged[name]:
+            assert LIMITS[name][0] <= trial.changes["optimizer.lr"] <= LIMITS[name][1]
+
+
 @pytest.mark.parametrize(
     "text",
     ["space: {optimizer.lr: {log: [0.01, 1]}}", "optimizer.lr: {log: [0.01, 1]}", ""],
