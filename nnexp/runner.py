@@ -285,7 +285,7 @@ def _now() -> str:
 def _surroundings() -> dict[str, Any]:
     """Versions, machine and process, for run.json."""
     return {
-        **_machine(),
+        **machine(),
         "form": compiling.form(),
         "pid": os.getpid(),
         "process": _mark(os.getpid()),
@@ -295,7 +295,7 @@ def _surroundings() -> dict[str, Any]:
 
 
 @cache
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
     """Versions and machine: the same for all runs of a process."""
     import numba
 

@@ -53,6 +53,8 @@ class Result:
     reason: str
     run_id: str | None
     final: dict[str, Any]
+    seconds: float | None = None
+    """What its training took."""
 
 
 @dataclass
@@ -104,11 +106,23 @@ class Orders:
     """nnexp's own variables, which the process that workers are forked from may have had otherwise."""
 
 
+@dataclass(frozen=True)
+class Ear:
+    """Who hears of what happens meanwhile: call it with a message."""
+
+    say: Callable[[str], None] = lambda text: None
+    begun: Callable[[Job], None] = lambda job: None
+    """Hears of each job that a worker has taken; again where that worker died, or another sweep was at it."""
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
+
+
 def run_jobs(
     jobs: list[Job],
     orders: Orders,
     stop_asked: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] | Ear = lambda text: None,
 ) -> Iterator[Result]:
     """Run all jobs and yield each result as it comes; `say` hears of what happens meanwhile.
 
@@ -119,17 +133,16 @@ def run_jobs(
     tasks = deque(Task(job, next(ids)) for job in jobs)
     how = _in_this_process if min(orders.workers, len(jobs)) == 1 and not orders.limits.any else _in_processes
     with Claims(orders.root).sweep():
-        yield from how(tasks, orders, stop_asked, say)
+        yield from how(tasks, orders, stop_asked, say if isinstance(say, Ear) else Ear(say))
 
 
-def _in_this_process(
-    tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Result]:
+def _in_this_process(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
     claims, stock = Claims(orders.root), Stock(orders.data)
     with compiling_told(say):
         while tasks and not stop_asked():
             task = tasks.popleft()
             sleep(max(0.0, min(task.not_before - monotonic(), POLL)))
+            say.begun(task.job)
             result = _result(task.job, _work(task.told(), orders.root, claims, stock, orders.limits, stop_asked))
             if result.status == "elsewhere":
                 task.not_before = monotonic() + ELSEWHERE
@@ -140,22 +153,22 @@ def _in_this_process(
                 return
 
 
-def _in_processes(
-    tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Result]:
+def _in_processes(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
     return _Pool(tasks, orders, stop_asked, say).results()
 
 
 class _Pool:
     """Worker processes with the tasks that they are to do."""
 
-    def __init__(self, tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]):
+    def __init__(self, tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear):
         self.tasks, self.orders, self.stop_asked, self.say = tasks, orders, stop_asked, say
         self.workers = min(orders.workers, len(tasks))
         self.context: Any = multiprocessing.get_context(start_method())
         self.stop = self.context.Event()
         self.compiled = self.context.Value("i", 0)
         self.under_way: dict[Any, Task] = {}
+        self.waiting: dict[Any, Task] = {}
+        """Those of them that no worker has taken yet, as far as is known."""
         self.ended: SimpleQueue[Any] = SimpleQueue()
         self.notice = Notice(say)
         self.breakdowns = 0
@@ -171,7 +184,7 @@ class _Pool:
                     raise
                 self.say(f"the pool of workers broke down ({error}) and is started again")
                 self.tasks.extendleft(self.under_way.values())
-                self.under_way, self.ended = {}, SimpleQueue()
+                self.under_way, self.waiting, self.ended = {}, {}, SimpleQueue()
 
     def _from_one_pool(self) -> Iterator[Result]:
         from pebble import ProcessPool
@@ -192,6 +205,7 @@ class _Pool:
                     yield from self._result_of(future)
                 elif self.under_way and not pool.active:  # a task that it had not looked at yet gets no answer
                     raise BrokenProcessPool("its only workers died before they took a run")
+                self._look_who_has_begun()
                 self.notice.look(self.compiled.value)
                 if self.stop_asked():
                     self.stop.set()
@@ -211,14 +225,19 @@ class _Pool:
             except RuntimeError as error:  # it broke down: the results that it still owes say so
                 self.tasks.appendleft(task)
                 raise BrokenProcessPool(str(error)) from None
-            self.under_way[future] = task
+            self.under_way[future] = self.waiting[future] = task
             future.add_done_callback(self.ended.put)
+
+    def _look_who_has_begun(self) -> None:
+        for future in [future for future in self.waiting if future.running()]:
+            self.say.begun(self.waiting.pop(future).job)
 
     def _result_of(self, future: Any) -> Iterator[Result]:
         """What a task has come to: nothing yet where it is to be tried again."""
         from pebble import ProcessExpired
 
         task = self.under_way.pop(future)
+        self.waiting.pop(future, None)
         limits = self.orders.limits
         result: Result | None
         try:
@@ -385,7 +404,7 @@ def _work(
 
 
 def _told(record: dict[str, Any]) -> dict[str, Any]:
-    return {key: record.get(key) for key in ("id", "status", "reason", "final")}
+    return {key: record.get(key) for key in ("id", "status", "reason", "final", "train_seconds")}
 
 
 class Pause:
@@ -404,4 +423,5 @@ class Pause:
 
 
 def _result(job: Job, record: dict[str, Any]) -> Result:
-    return Result(job, record["status"], record.get("reason") or "", record.get("id"), record.get("final") or {})
+    told = record.get("id"), record.get("final") or {}, record.get("train_seconds")
+    return Result(job, record["status"], record.get("reason") or "", *told)
