@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from nnexp.cli.console import check_format, name_damaged, out, say
+from nnexp.cli.console import check_format, name_damaged, out
 
 if TYPE_CHECKING:
     from nnexp.report.standing import Standing
+    from nnexp.report.tables import Grid
 
 MOST = 5
 """Runs that are told one by one."""
@@ -27,46 +28,53 @@ def show_status(word: Path | None, how: str, root: Path) -> None:
     shelf = Shelf(root)
     name_damaged(shelf.damaged)
     found = [standing(sweep, shelf) for sweep in find_sweeps(shelf, None if word is None else str(word))]
-    grid = _grid(found)
-    if how in ("table", "markdown") and len(found) == 1:
+    if how == "table" and len(found) == 1:
         for line in _told(found[0]):
-            say(line)
-    render(grid, how, out())
+            out().print(line, markup=False, soft_wrap=True)
+        return
+    render(_grid(found, how in ("table", "markdown")), how, out(), every_column=True)
 
 
-def _grid(found: list[Standing]) -> Any:
+def _grid(found: list[Standing], people: bool) -> Grid:
+    """A row a sweep. People are spared what is nothing in all of them."""
     from nnexp.report.numbers import duration, number, score
     from nnexp.report.standing import STATES
     from nnexp.report.tables import Column, Grid
 
-    words = {"finished": "done"}
+    always = ("running", "finished")
     columns = [Column("sweep", "sweep"), Column("state", "state"), Column("runs", "runs", right=True)]
     for state in STATES:
-        rank = 0 if state in ("finished", "running") else 1
-        columns.append(Column(state, words.get(state, state), right=True, rank=rank))
+        if not people or state in always or (state != "planned" and any(one.counts[state] for one in found)):
+            columns.append(Column(state, "done" if state == "finished" else state, right=True))
     columns += [
-        Column("per_minute", "runs/min", lambda value: "-" if value is None else number(float(value), 3), True, 2),
-        Column("left", "left", lambda value: "-" if value is None else duration(value), True),
-        Column("metric", "metric", rank=3),
-        Column("best", "best so far", score, True, 2),
-        Column("best_run", "of", rank=4),
+        Column("per_minute", "runs/min", lambda value: "-" if value is None else number(float(value), 3), True),
+        Column("left", "left", duration, True),
     ]
+    if not people:
+        columns += [Column("metric", "metric"), Column("best", "best so far", score, True), Column("best_run", "of")]
     return Grid(columns, [one.row for one in found], meta={"kind": "status"})
 
 
 def _told(one: Standing) -> list[str]:
-    """What else there is to say of a single sweep."""
-    from nnexp.report.numbers import score
+    """A single sweep in lines, as the live table has it."""
+    from nnexp.cli.display import SHOWN
+    from nnexp.report.numbers import duration, score
 
-    lines = []
-    for run in one.running[:MOST]:
-        lines.append(f"running: {run}")
-    if len(one.running) > MOST:
-        lines.append(f"and {len(one.running) - MOST} more")
-    lines += one.failures[:MOST]
-    if len(one.failures) > MOST:
-        lines.append(f"and {len(one.failures) - MOST} more that failed or diverged")
+    total, counts = sum(one.counts.values()), one.counts
+    over = total - counts["planned"] - counts["running"] - counts["interrupted"]
+    speed = [] if one.per_minute is None else [f"{one.per_minute:,.0f} runs/min", f"{duration(one.left)} left"]
+    lines = ["  ".join([one.name, one.state, f"{over}/{total}", *speed])]
+    words = [*SHOWN.items(), ("interrupted", "interrupted"), ("planned", "planned")]
+    lines.append(
+        "  " + "   ".join(f"{word} {counts[state]}" for state, word in words if state in SHOWN or counts[state])
+    )
     if one.best is not None:
-        lines.append(f"best so far: {one.metric} {score(one.best.value)} ({one.best.run})")
+        lines.append(f"  best so far: {one.best.metric} {score(one.best.value)} ({one.best.run})")
+    lines += _some([f"  running: {run}" for run in one.running]) + _some([f"  {run}" for run in one.failures])
     lines.append(f"end it: nnexp stop {one.name}" if one.state == "under way" else f"compare: nnexp compare {one.name}")
     return lines
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = [f"  and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return lines[:MOST] + more

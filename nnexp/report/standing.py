@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import time
 from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
@@ -112,17 +111,21 @@ def standing(sweep: SweepRecord, shelf: Shelf) -> Standing:
         over = more == 0 and (not plan.get("by_results") or _read(sweep.path / "state.json").get("over"))
         state = "ended" if over else "interrupted"
     rate = rate_of(parents)
-    now = time()
+    labels = {run["fingerprint"]: run.get("label", "") for run in plan.get("runs", [])}
+
+    def name(run: Run) -> str:  # as it is called in this sweep, of which it may be by chance
+        return name_of(labels.get(run.brief.fingerprint, run.brief.label), run.brief.seed)
+
     return Standing(
         sweep.name,
         state,
         {one: counts[one] for one in STATES},
         metric,
-        None if metric is None else best_of(runs, metric, higher),
+        None if metric is None else _best(runs, metric, higher, name),
         rate,
         None if rate is None else more / rate * 60,
-        [_under_way(run, now) for run in runs if run.status == "running"],
-        [_failure(run) for run in runs if run.status in ("failed", "diverged")],
+        [name(run) + _epoch(run) for run in runs if run.status == "running"],
+        [f"{run.status}: {name(run)}: {run.record['reason']}" for run in runs if run.status in ("failed", "diverged")],
     )
 
 
@@ -136,13 +139,13 @@ def _read(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def best_of(runs: Sequence[Run], metric: str, higher: bool) -> Best | None:
+def _best(runs: Sequence[Run], metric: str, higher: bool, name: Callable[[Run], str]) -> Best | None:
     """The best of some runs; None where none has a score."""
     scored = [(value, run) for run in runs if (value := run.final.get(metric)) is not None and value == value]
     if not scored:
         return None
     value, run = (max if higher else min)(scored, key=lambda pair: pair[0])
-    return Best(value, metric, name_of(run.brief.label, run.brief.seed))
+    return Best(value, metric, name(run))
 
 
 def rate_of(parents: Sequence[Parent]) -> float | None:
@@ -150,15 +153,11 @@ def rate_of(parents: Sequence[Parent]) -> float | None:
     return sum(one.ended / max(one.seconds, 1e-9) * 60 for one in parents) or None
 
 
-def _under_way(run: Run, now: float) -> str:
+def _epoch(run: Run) -> str:
+    """How far a run has come; nothing where it has logged nothing yet."""
     epochs = (run.record["config"].get("stop") or {}).get("epochs")
     try:
         rows = run.metrics().get("epoch", [])
-    except InputError:  # it has logged nothing yet
+    except InputError:
         rows = []
-    at = f", epoch {int(rows[-1] or 0)} of {epochs}" if rows else ""
-    return f"{name_of(run.brief.label, run.brief.seed)}{at}"
-
-
-def _failure(run: Run) -> str:
-    return f"{run.status}: {name_of(run.brief.label, run.brief.seed)}: {run.record['reason']}"
+    return f", epoch {int(rows[-1] or 0)} of {epochs}" if rows else ""

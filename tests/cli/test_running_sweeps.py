@@ -147,9 +147,14 @@ def test_how_sweeps_stand(tmp_path: Path) -> None:
         assert {one["sweep"] for one in status(tmp_path, word)} == {first.name, second.name}
     for word in (first.name, first.path, first.name[:-1]):
         assert [one["sweep"] for one in status(tmp_path, word)] == [first.name]
-    shown = nnexp("sweep", "--status", cwd=tmp_path)
-    assert shown.out.splitlines()[0].split()[:3] == ["sweep", "state", "runs"]
-    assert shown.err.splitlines()[-1] == f"compare: nnexp compare {second.name}"
+    lines = nnexp("sweep", "--status", cwd=tmp_path).out.splitlines()
+    assert lines[0].split() == [second.name, "ended", "3/3"]
+    assert lines[1].split() == ["running", "0", "done", "3", "failed", "0", "diverged", "0", "pruned", "0"]
+    assert lines[2].startswith(f"  best so far: validation_accuracy {best:.4f} (seed ")
+    assert lines[3:] == [f"compare: nnexp compare {second.name}"]
+    two = nnexp("sweep", "--status", "small", cwd=tmp_path).out.splitlines()
+    assert two[0].split() == ["sweep", "state", "runs", "running", "done", "runs/min", "left"]
+    assert [line.split()[0] for line in two[1:]] == [first.name, second.name]
     assert nnexp("stop", first.name, cwd=tmp_path).code == 2
 
 
@@ -163,8 +168,9 @@ def test_what_runs_have_come_to(tmp_path: Path) -> None:
     found = {state: row[state] for state in ("finished", "failed", "diverged", "pruned", "interrupted", "running")}
     assert found == {"finished": 2, "failed": 1, "diverged": 1, "pruned": 1, "interrupted": 1, "running": 0}
     assert (row["state"], row["best"], row["best_run"]) == ("interrupted", 0.6, "seed 1")
-    told = nnexp("sweep", "--status", cwd=tmp_path).err.splitlines()
-    assert told[:2] == ["failed: seed 0: failed so", "diverged: seed 0: diverged so"]
+    told = nnexp("sweep", "--status", cwd=tmp_path).out.splitlines()
+    assert told[1].split()[-2:] == ["interrupted", "1"]
+    assert told[3:5] == ["  failed: seed 0: failed so", "  diverged: seed 0: diverged so"]
     with Presence(root / "sweeps" / "grid-1") as present:
         assert status(tmp_path)[0]["state"] == "under way"
         present.tell(6, 3, 30.0)
@@ -183,7 +189,7 @@ def test_seen_and_stopped_from_another_terminal(tmp_path: Path, jobs: int) -> No
         until(lambda: under_way(tmp_path) == jobs, process)
         [row] = status(tmp_path)
         assert (row["state"], row["running"]) == ("under way", jobs)
-        told = nnexp("sweep", "--status", cwd=tmp_path).err
+        told = nnexp("sweep", "--status", cwd=tmp_path).out
         assert told.count("running: seed ") == jobs
         assert "of 4000" in told
         assert f"end it: nnexp stop {row['sweep']}" in told
