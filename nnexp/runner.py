@@ -297,14 +297,14 @@ def _surroundings() -> dict[str, Any]:
 @cache
 def machine() -> dict[str, Any]:
     """Versions and machine: the same for all runs of a process."""
-    import numba
+    from importlib.metadata import version
 
     return {
         "versions": {
             "nnexp": __version__,
             "python": platform.python_version(),
             "numpy": np.__version__,
-            "numba": numba.__version__,
+            "numba": version("numba"),  # without importing it, which the parent of a sweep does not need to do
         },
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "host": platform.node(),
