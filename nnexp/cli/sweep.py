@@ -119,7 +119,7 @@ def sweep(
     words = [*(overrides or []), *(settings or [])]
     options = {"search": search, "trials": trials, "tune": tune, "metric": metric}
     described = read_sweep(config, words, seeds, options, lambda count, first: confirm(count, first, workers, yes))
-    given = Given.of(config, words, {"seeds": seeds, "search": search, "trials": trials, "tune": tune})
+    given = Given.of(config, words, {"seeds": seeds, **options})
     if part is not None and described.by_results:
         raise InputError(
             f"--shard: {described.by_results} chooses its runs by what came out before, so they cannot be divided "

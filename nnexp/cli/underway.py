@@ -63,6 +63,8 @@ class UnderWay:
             return
         if why := uncached():
             display.said(why)
+        if orders.workers > 1:
+            import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
 
         def begun(job: Job) -> None:
             if tally.begun(job):

@@ -91,13 +91,13 @@ def identify(course: Course, shelf: Shelf, given: Given, new: bool = False, exte
     same = [s for s in namesakes if _same(s, origin, first, sample, sweep.by_results)]
     if same:
         return replace(fresh, tail=tail(same[-1]), before=same[-1])
-    changed = [s for s in namesakes if s.origin == origin and shelf.runs_of(s)]
+    changed = next((s for s in reversed(namesakes) if s.origin == origin and shelf.runs_of(s)), None)
     if extend:
         able = [s for s in namesakes if _only_more(s, course, sample)]
         if not namesakes:
             raise InputError(f"--extend: there is no sweep '{sweep.name}' in {shelf.root}; leave --extend out")
         if not able:
-            latest = (changed or namesakes)[-1]
+            latest = changed or namesakes[-1]
             raise InputError(
                 f"--extend: this is not {latest.name} with more seeds or levels:\n"
                 + "\n".join(f"    {line}" for line in differences(latest, course))
@@ -105,8 +105,8 @@ def identify(course: Course, shelf: Shelf, given: Given, new: bool = False, exte
             )
         latest = ([s for s in able if s.origin == origin] or able)[-1]
         return replace(fresh, tail=tail(latest), before=latest, extends=True)
-    if changed and not new:
-        return replace(fresh, told=_told(changed[-1], course, shelf, given, _only_more(changed[-1], course, sample)))
+    if changed is not None and not new:
+        return replace(fresh, told=_told(changed, course, shelf, given, _only_more(changed, course, sample)))
     return fresh
 
 
