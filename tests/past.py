@@ -6,10 +6,12 @@ import csv
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from nnexp.store.parents import FOLDER, Presence, at_work
 from nnexp.store.record import FORMAT
 from nnexp.store.runs import SWEEPS, Run, read_run
 
@@ -89,6 +91,16 @@ def past_sweep(
     folder.mkdir(parents=True)
     (folder / "plan.json").write_text(json.dumps({"started": started, "runs": plan}), encoding="utf-8")
     return folder
+
+
+def present(folder: Path, **changes: Any) -> Path:
+    """A file in a sweep's folder as if this process were at work at it, with changes."""
+    with Presence(folder):
+        [(_, parent)] = at_work(folder).items()
+    (folder / FOLDER).mkdir()
+    path = folder / FOLDER / "one"
+    path.write_text(json.dumps({**asdict(parent), **changes}))
+    return path
 
 
 def read(path: Path) -> Run:

@@ -112,6 +112,13 @@ def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
     return _words_for_runs(root_folder(), incomplete)
 
 
+def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Names of sweeps, for the shell's completion."""
+    from nnexp.store.runs import Shelf, root_folder
+
+    return [sweep.name for sweep in Shelf(root_folder()).sweeps if sweep.name.startswith(incomplete)]
+
+
 def complete_removed(ctx: typer.Context, incomplete: str) -> list[str]:
     """Ids and names of what is in the bin, for the shell's completion."""
     from nnexp.store.bin import bin_of

@@ -35,3 +35,8 @@ class Interrupt:
             raise KeyboardInterrupt
         self.asked = True
         say(f"\n{self.what}; again to stop at once")
+
+    def ask(self, who: str) -> None:
+        """Ask for a clean end as the first signal does, on behalf of another process."""
+        self.asked = True
+        say(f"asked to end by {who}: {self.what}; Ctrl-C to stop at once")

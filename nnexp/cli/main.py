@@ -16,6 +16,7 @@ from nnexp.cli.compare import compare, show
 from nnexp.cli.keep import note, restore, rm, tag
 from nnexp.cli.plot import plot, reference
 from nnexp.cli.runs import runs
+from nnexp.cli.stop import stop
 from nnexp.cli.sweep import sweep
 from nnexp.cli.train import train
 from nnexp.cli.vocabulary import explain, init, list_components, schema
@@ -39,6 +40,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
     "Experiments": {
         "train": (train, "nnexp train configs/digits.yaml optimizer.lr=0.01"),
         "sweep": (sweep, "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5"),
+        "stop": (stop, "nnexp stop digits"),
         "check": (check, "nnexp check configs/digits.yaml"),
         "init": (init, "nnexp init my.yaml"),
     },

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,13 +20,11 @@ from nnexp.cli.console import (
     SetOption,
     check_format,
     complete_override,
-    err,
     name_damaged,
     not_override,
     out,
     runs_root,
     say,
-    watched,
 )
 from nnexp.errors import InputError, did_you_mean
 
@@ -37,16 +33,16 @@ if TYPE_CHECKING:
     from nnexp.store.runs import Run, Shelf
     from nnexp.sweep.cluster import Cluster
     from nnexp.sweep.course import Course
-    from nnexp.sweep.expand import Sweep, Trial
+    from nnexp.sweep.expand import Sweep
+    from nnexp.sweep.identity import Identity
     from nnexp.sweep.plan import Plan
-    from nnexp.sweep.pool import Orders, Result
-
-ASKED = 10_000
-"""Runs beyond which a sweep is asked about."""
 
 
 def sweep(
-    config: Annotated[Path, typer.Argument(help="A sweep's YAML file, or one experiment's.")],
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Argument(help="A sweep's YAML file, or one experiment's; with --status also a sweep's name.")
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -72,6 +68,12 @@ def sweep(
         str | None, typer.Option(metavar="K/N", help="Run only this fixed part, as 2/5: one machine's share.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What the comparison, and a search, judges by.")] = None,
+    new: Annotated[bool, typer.Option("--new", help="The file has changed: begin another sweep.")] = False,
+    extend: Annotated[
+        bool, typer.Option("--extend", help="The file has more seeds or levels: add them to the sweep that is there.")
+    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show how sweeps stand, also while they run.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON on stdout for all that happens.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a very large sweep.")] = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -82,7 +84,22 @@ def sweep(
     Exit code 0: all finished. 2: wrong input, nothing was run. 3: some runs failed or diverged, or the disk is full.
     130: interrupted; the same command goes on.
     """
+    given_options = {name for name in context.params if _is_given(context, name)}
+    if status:
+        from nnexp.cli.status import show_status
+
+        _only(given_options, "--status", {"status", "config", "how", "runs"}, "only shows how sweeps stand")
+        show_status(config, how, runs_root(runs))
+        return
+    if config is None:
+        raise InputError(
+            "which configuration? nnexp sweep FILE [KEY=VALUES]...; how sweeps stand: nnexp sweep --status"
+        )
     not_override(config, "sweep")
+    if new and extend:
+        raise InputError("--new begins another sweep and --extend adds to the one that is there; give one of them")
+    if json:
+        _without(given_options, "--json", {"how": "--format", "quiet": "--quiet", "dry_run": "--dry-run"})
     from nnexp.sweep.start import default_jobs, start_early
 
     workers = jobs or default_jobs()
@@ -96,21 +113,22 @@ def sweep(
 
     check_format(how, FORMATS)
     _check_metric(metric)
+    from nnexp.cli.display import JSON_LINES, display_for
+    from nnexp.cli.planning import confirm, show_plan
+    from nnexp.cli.underway import UnderWay
     from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
-    from nnexp.sweep.pool import Orders
+    from nnexp.sweep.identity import Given, identify
+    from nnexp.sweep.jobs import Orders
     from nnexp.sweep.shard import Shard
 
     part = None if shard is None else Shard.parse(shard)
-    described = read_sweep(
-        config,
-        [*(overrides or []), *(settings or [])],
-        seeds,
-        {"search": search, "trials": trials, "tune": tune, "metric": metric},
-        lambda count, first: _confirm(count, first, workers, yes),
-    )
+    words = [*(overrides or []), *(settings or [])]
+    options = {"search": search, "trials": trials, "tune": tune, "metric": metric}
+    described = read_sweep(config, words, seeds, options, lambda count, first: confirm(count, first, workers, yes))
+    given = Given.of(config, words, {"seeds": seeds, **options})
     if part is not None and described.by_results:
         raise InputError(
             f"--shard: {described.by_results} chooses its runs by what came out before, so they cannot be divided "
@@ -120,39 +138,89 @@ def sweep(
     if dry_run:
         shelf = _shelf(root)
         course = Course(described, shelf)
+        for line in identify(course, shelf, given, new, extend).told:
+            say(line)
         with _connected(cluster if cluster != "local" else None, jobs, workers) as machines:
             workers = workers if machines is None else machines.slots
-        _show_plan(course, replace(course.first, shard=part), shelf, workers, how)
+        show_plan(course, replace(course.first, shard=part), shelf, workers, how)
         return
-    interrupted: int | None = None
     stopped = False
-    with _connected(cluster, jobs, workers) as machines, _planned(described, root) as (course, data):
+    display = display_for(quiet, json)
+    known = partial(identify, given=given, new=new, extend=extend)
+    with (
+        _connected(cluster, jobs, workers) as machines,
+        _planned(described, root, known) as (course, data, identity),
+    ):
+        if identity.told:
+            raise InputError("\n".join([*identity.told, "nothing was run"]))
         metric = None if described.metric is None else course.metric
         orders = Orders(root, workers, described.limits, fail_fast, data, cluster=machines)
-        for stage in course.stages(lambda: Shelf(root)):
-            plan = replace(stage.plan, shard=part)
-            plan.write()
-            if stage.title and not quiet:
-                say(stage.title)
-            try:
-                interrupted, failed = _run(plan, orders, quiet)
-            except Unwritable as error:
-                say(f"{error}\nthe sweep has stopped, and nothing is lost: the same command goes on when there is room")
-                raise typer.Exit(3) from None
-            stopped = failed and fail_fast
-            if interrupted is not None or stopped:
-                break
-    shelf = Shelf(root)
+        display.event("start", format=JSON_LINES, sweep=described.name, root=root, command=sys.argv[1:])
+        with UnderWay(given, identity, display) as under_way:
+            for stage in course.stages(lambda: Shelf(root)):
+                plan = replace(stage.plan, shard=part, folder=identity.folder(stage.plan))
+                try:
+                    under_way.run(plan, orders, stage.title)
+                except Unwritable as error:
+                    say(
+                        f"{error}\nthe sweep has stopped, and nothing is lost: the same command goes on when there is room"
+                    )
+                    raise typer.Exit(3) from None
+                stopped = under_way.failed and fail_fast
+                if under_way.interrupted is not None or stopped:
+                    break
+            shelf = Shelf(root)
+            under_way.write(shelf, over=under_way.interrupted is None and not stopped)
+    interrupted = under_way.interrupted
     if interrupted is None and not stopped and course.findings is not None and plan.told(shelf):
         course.write_findings(plan)
-        _tell_findings(course.findings, described.tune is not None, how, quiet)
+        display.event("findings", **course.findings.plain())
+        if not json:
+            _tell_findings(course.findings, described.tune is not None, how, quiet)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
-    if members and not quiet:
+    if members and not quiet and not json:
         from nnexp.cli.compare import show_comparison
 
         show_comparison(members, [], metric, None, None, None, False, "auto", how)
-    _end(plan, course, shelf, members, interrupted, stopped, quiet)
+    code = _end(plan, course, shelf, members, interrupted, stopped, quiet or json)
+    if under_way.tally is not None:
+        best, states = under_way.tally.best, under_way.tally.counts
+        told = {"status": _outcome(interrupted, stopped), "exit_code": code, "sweep": plan.folder.name}
+        compare = f"nnexp compare {plan.folder.name}"
+        display.event("end", **told, states=states, best=None if best is None else vars(best), compare=compare)
+    if code:
+        raise typer.Exit(code)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _flag(name: str) -> str:
+    return {"how": "--format", "settings": "--set", "overrides": "KEY=VALUE"}.get(name, f"--{name.replace('_', '-')}")
+
+
+def _only(given: set[str], option: str, allowed: set[str], why: str) -> None:
+    """Raises InputError where an option stands beside one that it means nothing to."""
+    for name in sorted(given - allowed):
+        raise InputError(f"{option} {why}; leave {_flag(name)} out")
+
+
+def _without(given: set[str], option: str, others: Mapping[str, str]) -> None:
+    """Raises InputError where an option stands beside one that says otherwise where output goes."""
+    for name, flag in others.items():
+        if name in given:
+            instead = "; for the plan: --dry-run --format json" if name == "dry_run" else ""
+            raise InputError(
+                f"{option} prints a line for all that happens, and nothing else; leave {flag} out{instead}"
+            )
+
+
+def _outcome(interrupted: int | None, stopped: bool) -> str:
+    return "interrupted" if interrupted is not None else "stopped" if stopped else "finished"
 
 
 def _shelf(root: Path) -> Shelf:
@@ -176,11 +244,14 @@ def _connected(address: str | None, jobs: int | None, workers: int) -> Iterator[
 
 
 @contextmanager
-def _planned(described: Sweep, root: Path) -> Iterator[tuple[Course, Path | None]]:
-    """The sweep's course, and the folder of the data that its processes share; both hold while this context is open.
+def _planned(
+    described: Sweep, root: Path, identify: Callable[[Course, Shelf], Identity]
+) -> Iterator[tuple[Course, Path | None, Identity]]:
+    """The sweep's course, the folder of the data that its processes share, and which sweep it is.
 
-    A sweep that ends while this one is planned has its runs in the shelf, or tells of them in its claims; so the shelf
-    is read with the claims open. Only where there are no runs yet that waits until the plan is known to be valid.
+    All hold while this context is open. A sweep that ends while this one is planned has its runs in the shelf, or
+    tells of them in its claims; so the shelf is read with the claims open. Only where there are no runs yet that waits
+    until the plan is known to be valid.
     """
     from nnexp.store.claims import Claims
     from nnexp.sweep.course import Course
@@ -193,12 +264,15 @@ def _planned(described: Sweep, root: Path) -> Iterator[tuple[Course, Path | None
         known = root.is_dir()
         if known:
             stack.enter_context(Claims(root).sweep())
-        course = Course(described, _shelf(root), planner)
+        shelf = _shelf(root)
+        course = Course(described, shelf, planner)
+        identity = identify(course, shelf)
         if not known:
             stack.enter_context(Claims(root).sweep())
             if (shelf := _shelf(root)).runs:  # another sweep was quicker
                 course = Course(described, shelf, planner)
-        yield course, data
+                identity = identify(course, shelf)
+        yield course, data, identity
 
 
 def _check_metric(word: str | None) -> None:
@@ -212,115 +286,6 @@ def _check_metric(word: str | None) -> None:
     if word is not None and word not in known:
         guess = did_you_mean(word, known) or f"; one of {', '.join(names)}"
         raise InputError(f"--metric: '{word}' is not a metric{guess}")
-
-
-def _run(plan: Plan, orders: Orders, quiet: bool) -> tuple[int | None, bool]:
-    """Run what is missing. Returns the exit code of an interruption, if there was one, and whether a run failed."""
-    from nnexp.cli.interrupt import Interrupt
-    from nnexp.engine.compiling import uncached
-    from nnexp.sweep.pool import run_jobs
-
-    missing = plan.missing
-    if not quiet:
-        there = sum(job.done is not None for job in plan.own)
-        already = f", {there} already there" if there else ""
-        if plan.longer and orders.cluster is None:
-            already += f", {plan.longer} going on from finished runs with fewer epochs"
-        processes = min(orders.workers if orders.cluster is None else orders.cluster.slots, len(missing))
-        where = f" on {orders.cluster}" if orders.cluster is not None else ""
-        work = f"{processes} process{'es' if processes > 1 else ''}{where}" if processes else "nothing to run"
-        say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
-    if not missing:
-        return None, False
-    if not quiet and (why := uncached()):
-        say(why)
-    if orders.workers > 1:
-        import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
-    with (
-        Interrupt("finishing the runs under way with a checkpoint") as interrupt,
-        Display(plan, len(missing), quiet) as display,
-    ):
-        for result in run_jobs(missing, orders, lambda: interrupt.asked, display.note):
-            display.add(result)
-    return interrupt.exit_code if interrupt.asked else None, display.counts["failed"] > 0
-
-
-class Display:
-    """What a sweep shows while it runs: a live line for a person, a line a run for a pipe."""
-
-    def __init__(self, plan: Plan, total: int, quiet: bool):
-        self.plan, self.total, self.quiet = plan, total, quiet
-        self.counts: Counter[str] = Counter()
-        self.started = monotonic()
-        self.best: tuple[float, str] | None = None
-        self._live: Any = None
-
-    def __enter__(self) -> Display:
-        console = err()
-        if not self.quiet and watched(console):
-            from rich.live import Live
-
-            self._live = Live(get_renderable=self._display, console=console, refresh_per_second=4, transient=True)
-            self._live.start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def note(self, text: str) -> None:
-        """Something has happened that is no result."""
-        if not self.quiet:
-            say(text)
-
-    def add(self, result: Result) -> None:
-        """A run has ended."""
-        from nnexp.report.numbers import score
-
-        self.counts[result.status] += 1
-        what = " ".join(filter(None, (result.job.trial.label, f"seed {result.job.trial.seed}")))
-        shown = next(
-            (name for name in result.final if name.startswith("validation_") and name != "validation_loss"), None
-        )
-        shown = shown or next(iter(result.final), None)
-        value = result.final.get(shown) if shown else None
-        if value is not None and (self.best is None or value > self.best[0]) and shown and not shown.endswith("loss"):
-            self.best = (value, f"{shown} {value:.4f} ({what})")
-        if self.quiet:
-            return
-        if result.status in ("failed", "diverged"):
-            say(f"{result.status}: {what}: {result.reason}")
-        elif self._live is None and result.status == "finished":
-            done = sum(self.counts.values())
-            scored = f"  {shown} {score(value)}" if value is not None else ""
-            say(f"{done:>{len(str(self.total))}}/{self.total}  {what}{scored}")
-
-    def _display(self) -> Any:
-        from rich.console import Group
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        from nnexp.report.numbers import duration
-
-        done = sum(self.counts.values())
-        elapsed = monotonic() - self.started
-        left = duration(elapsed / done * (self.total - done)) if done else "?"
-        head = Table.grid(padding=(0, 2))
-        head.add_row(
-            Text(self.plan.sweep.name, style="bold"),
-            ProgressBar(total=self.total, completed=done, width=30),
-            Text(f"{done}/{self.total}"),
-            Text(f"{done / elapsed * 60:,.0f} runs/min" if done else "", style="dim"),
-            Text(f"{left} left", style="dim"),
-        )
-        bad = ", ".join(f"{count} {status}" for status, count in self.counts.items() if status != "finished")
-        rows: list[Any] = [head]
-        if bad:
-            rows.append(Text(f"  {bad}", style="yellow"))
-        if self.best is not None:
-            rows.append(Text(f"  best so far: {self.best[1]}", style="green"))
-        return Group(*rows)
 
 
 def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> None:
@@ -341,87 +306,6 @@ def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> No
         say(f"warning: {warning}")
 
 
-def _confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> None:
-    """Ask whether a very large sweep is meant. Raises InputError where nobody can answer, Exit for a no."""
-    if count <= ASKED or yes:
-        return
-    from nnexp.engine.trainer import Unfit
-    from nnexp.report.numbers import duration
-    from nnexp.sweep.estimate import elapsed, measure
-
-    trial = first()
-    try:
-        seconds = elapsed(measure(trial.loaded.config).seconds * count, count, workers)
-    except Unfit as unfit:
-        raise trial.loaded.refuse(unfit.misfits) from None
-    processes = f"{workers} process{'es' if workers > 1 else ''}"
-    text = f"{count:,} runs, about {duration(seconds)} on {processes}, by the first of them"
-    if not sys.stdin.isatty():
-        raise InputError(f"{text}; to go on all the same: --yes")
-    if not typer.confirm(f"{text}; go on?", err=True):
-        raise typer.Exit(2)
-
-
-def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, Any]:
-    """What `--dry-run` says of the whole, as plain data, and as sentences under `notes`."""
-    from nnexp.report.numbers import duration, size
-    from nnexp.sweep.estimate import elapsed, spread, tells, total
-
-    later = course.later
-    count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
-    longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
-    notes = [f"{count} runs{plan.share}, {missing} to run{longer}; nothing was run"]
-    facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
-    if missing:
-        cost = total(plan.missing, plan.missing or course.sample, len(later))
-        seconds = elapsed(cost.seconds, missing, workers)
-        processes = min(workers, missing)
-        facts |= {"seconds": seconds, "processes": processes, "bytes": int(cost.bytes)}
-        stops = [one.config["stop"] for one in course.sample]
-        early = course.prunes or any(stop["patience"] or stop["target"] for stop in stops)
-        notes.append(
-            f"{'at most ' if early else ''}about {duration(seconds)} on {processes} "
-            f"process{'es' if processes > 1 else ''} (from a few steps of each shape), {size(cost.bytes)} on the disk"
-        )
-    if course.sweep.search is None:
-        dataset = course.sample[0].config["dataset"]
-        found = spread(shelf.runs, dataset, course.metric, course.higher)
-        sentence, least = tells(len(course.sweep.seeds), found, course.metric, dataset["name"])
-        notes.append(sentence)
-        facts["detectable"] = least
-    return facts | {"notes": notes}
-
-
-def _show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str) -> None:
-    """The table of runs that `--dry-run` prints."""
-    from nnexp.report.tables import Column, Grid, headings, render
-
-    later = course.later
-    keys = list(dict.fromkeys(key for row in [*(job.trial.changes for job in plan.jobs), *later] for key in row))
-    keys = [key for key in keys if key not in ("case", "seed")]
-    heads = headings(keys)
-    columns = [Column("number", "run", right=True)]
-    if any(job.trial.case for job in plan.jobs) or any(row["case"] for row in later):
-        columns.append(Column("case", "case"))
-    columns += [Column(key, heads[key]) for key in keys]
-    columns += [Column("seed", "seed", right=True), Column("state", "state")]
-    rows = []
-    own = {job.fingerprint for job in plan.own}
-    for number, job in enumerate(plan.jobs, 1):
-        if job.fingerprint not in own:
-            continue
-        done, begun, source = job.done, job.begun, job.source
-        state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
-        if source is not None and done is None:
-            state = f"goes on from {source.id}, epoch {source.brief.epoch}"
-        row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
-        rows.append(row | job.trial.changes)
-    rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]
-    facts = _facts(course, plan, shelf, workers) if how != "csv" else {"notes": []}
-    notes = facts.pop("notes")
-    render(Grid(columns, rows, notes=notes, meta={"kind": "plan", **facts}), how, out(), every_column=True)
-
-
 def _end(
     plan: Plan,
     course: Course,
@@ -430,8 +314,8 @@ def _end(
     interrupted: int | None,
     stopped: bool,
     quiet: bool,
-) -> None:
-    """The closing lines and the exit code."""
+) -> int:
+    """Say the closing lines. Returns the exit code."""
     own = {job.fingerprint for job in plan.own}
     counts = Counter(run.status for run in members if run.brief.fingerprint in own)
     if not quiet:
@@ -444,10 +328,9 @@ def _end(
         still = f"{left} run{'s are' if left != 1 else ' is'} left; {still}"
     if interrupted is not None:
         say(f"interrupted; {still}")
-        raise typer.Exit(interrupted)
+        return interrupted
     if stopped and left:
         say(f"stopped at the first run that failed; {still}")
     if plan.shard is not None and not quiet:
         say(f"carry it to the other shards: nnexp runs export {plan.folder.name} shard-{plan.shard.number}.tar.gz")
-    if len(own) > counts["finished"] + pruned or course.failed(shelf):
-        raise typer.Exit(3)
+    return 3 if len(own) > counts["finished"] + pruned or course.failed(shelf) else 0

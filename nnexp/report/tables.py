@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "markdown", "csv", "json")
 JSON_FORMAT = 1
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a text begins with that a spreadsheet takes for a formula."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,20 @@ def as_csv(grid: Grid) -> str:
     keys = [key for column in grid.columns for key in column.machine_keys]
     writer.writerow(keys)
     for row in grid.rows:
-        writer.writerow([_raw(row.get(key)) for key in keys])
+        writer.writerow([csv_cell(row.get(key)) for key in keys])
     return buffer.getvalue()
 
 
-def _raw(value: Any) -> Any:
+def csv_cell(value: Any) -> Any:
+    """A value as CSV has it: nothing for what is missing, JSON for lists, full precision.
+
+    A text that a spreadsheet would compute gets an apostrophe in front: a name out of somebody's file must not run.
+
+    >>> [csv_cell(value) for value in (0.1, None, True, [1, 2], "=1+1", "-x", -1)]
+    ['0.1', '', 'true', '[1, 2]', "'=1+1", "'-x", -1]
+    """
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool):

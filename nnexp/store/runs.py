@@ -9,7 +9,7 @@ import platform
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,19 @@ def process_mark(pid: int) -> str | None:
     except (OSError, ValueError):
         return None
     return None if state == "Z" else f"{boot[:8]}-{fields[18]}"
+
+
+def lives(host: str, pid: int, mark: str | None, sign: Path) -> bool:
+    """Whether a process goes on; one on another machine by the age of a file that it touches now and then."""
+    if os.name == "posix" and host == platform.node():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return mark is None or mark == process_mark(pid)
+    return time.time() - sign.stat().st_mtime < SILENCE
 
 
 def root_folder() -> Path:
@@ -106,16 +119,8 @@ class Run:
         return "running" if self._alive() else "lost"
 
     def _alive(self) -> bool:
-        if os.name == "posix" and self.record["host"] == platform.node():
-            try:
-                os.kill(self.record["pid"], 0)
-            except ProcessLookupError:
-                return False
-            except PermissionError:
-                return True
-            mark = self.record.get("process")
-            return mark is None or mark == process_mark(self.record["pid"])
-        return time.time() - (self.path / "run.json").stat().st_mtime < SILENCE
+        record = self.record
+        return lives(record["host"], record["pid"], record.get("process"), self.path / "run.json")
 
     @property
     def config(self) -> dict[str, Any]:
@@ -202,6 +207,28 @@ def _unlogged(metrics: Path, epoch: int | None) -> str | None:
     return None
 
 
+def relative_to_runs(file: Path, root: Path) -> str:
+    """A path as it is seen from runs/, so that both may move; in full where that cannot be."""
+    try:
+        return Path(os.path.relpath(file.resolve(), root.resolve())).as_posix()
+    except ValueError:  # another drive
+        return str(file.resolve())
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a sweep comes from: the file and the words of the command line that describe it."""
+
+    name: str
+    part: str
+    """What stands behind the name where a sweep has two folders: `-tuning`, or nothing."""
+    file: str
+    """The configuration, relative to the runs/ folder where it can be."""
+    words: tuple[str, ...]
+    digest: str = field(compare=False)
+    """Equal for sweeps of the same runs."""
+
+
 @dataclass(frozen=True)
 class SweepRecord:
     """A sweep's plan: the runs that it consists of, known by what they compute."""
@@ -210,6 +237,8 @@ class SweepRecord:
     started: str
     cases: dict[str, str | None]
     """Fingerprint of each planned run -> the name of its case."""
+    origin: Origin | None = None
+    """None for a plan that was written by an earlier version."""
 
     @property
     def name(self) -> str:
@@ -272,7 +301,9 @@ class Shelf:
         try:
             plan = json.loads(path.read_text(encoding="utf-8"))
             cases = {str(run["fingerprint"]): None if run["case"] is None else str(run["case"]) for run in plan["runs"]}
-            self.sweeps.append(SweepRecord(path.parent, str(plan["started"]), cases))
+            told = plan.get("origin")
+            origin = None if told is None else Origin(**{**told, "words": tuple(told["words"])})
+            self.sweeps.append(SweepRecord(path.parent, str(plan["started"]), cases, origin))
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.damaged.append(Damaged(path.parent, f"plan.json cannot be used ({type(error).__name__}: {error})"))
 

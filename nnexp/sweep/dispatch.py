@@ -18,19 +18,19 @@ from typing import Any
 from nnexp.errors import InputError
 from nnexp.runner import Notice
 from nnexp.store.claims import Claims
+from nnexp.store.room import NO_ROOM, why_not
 from nnexp.store.runs import Run
 from nnexp.sweep import remote
 from nnexp.sweep.cluster import Cluster, ClusterGone, Lost, Worker
-from nnexp.sweep.jobs import ELSEWHERE, POLL, Orders, Result, Task, exit_words, known, told_of
+from nnexp.sweep.jobs import ELSEWHERE, POLL, Ear, Orders, Result, Task, exit_words, known, told_of
 from nnexp.sweep.parcels import Home, Parcel, Refused, blocks, parcels_of
+from nnexp.sweep.plan import Job
 
 SILENCE = 60.0
 """Seconds after which a run that nobody follows any more ends with a checkpoint."""
 
 
-def on_cluster(
-    tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Result]:
+def on_cluster(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
     """Each result as it comes. Raises ClusterGone where the cluster is gone."""
     assert orders.cluster is not None
     return _Dispatch(tasks, orders, orders.cluster, stop_asked, say).results()
@@ -48,12 +48,12 @@ class _Dispatch:
         orders: Orders,
         cluster: Cluster,
         stop_asked: Callable[[], bool],
-        say: Callable[[str], None],
+        say: Ear,
     ):
         self.tasks, self.orders, self.cluster, self.stop_asked, self.say = tasks, orders, cluster, stop_asked, say
         self.claims = Claims(orders.root)
         self.stop = False
-        self.heard: SimpleQueue[Result | str] = SimpleQueue()
+        self.heard: SimpleQueue[Result | Job | str] = SimpleQueue()
         self.compiled = 0
         """The loops that were compiled, at the worker that had most."""
         self.avoided: dict[str, set[str]] = {}
@@ -68,8 +68,11 @@ class _Dispatch:
                     news = self.heard.get(timeout=POLL)
                     if isinstance(news, str):
                         self.say(news)
+                    elif isinstance(news, Job):
+                        self.say.begun(news)
                     else:
-                        self.stop = self.stop or (self.orders.fail_fast and news.status == "failed")
+                        bad = news.full or (self.orders.fail_fast and news.status == "failed")
+                        self.stop = self.stop or bad
                         yield news
                 notice.look(self.compiled)
                 self.stop = self.stop or self.stop_asked()
@@ -130,12 +133,16 @@ class _Dispatch:
                 if isinstance(found, dict):
                     result: Result | None = task.result(found)
                 else:
+                    self.heard.put(task.job)
                     result = await self._train(task, told, found, worker, claim.tell)
         except ClusterGone:
             result = None
         except (OSError, InputError, Refused) as error:  # a full disk here, say
-            why = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)
-            result = task.given_up(why, self.orders.root)
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                result = Result(task.job, "interrupted", why_not(self.orders.root, error), None, {}, full=True)
+            else:
+                why = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else str(error)
+                result = task.given_up(why, self.orders.root)
         finally:
             worker.busy -= 1
         if result is None:

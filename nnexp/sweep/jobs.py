@@ -47,6 +47,8 @@ class Result:
     reason: str
     run_id: str | None
     final: dict[str, Any]
+    seconds: float | None = None
+    """What its training took."""
     full: bool = False
     """Whether there was no room for it to be written, as there would be none for another."""
 
@@ -87,7 +89,7 @@ class Task:
 
     def result(self, record: Mapping[str, Any]) -> Result:
         """What became of it, by what a worker said."""
-        told = record.get("reason") or "", record.get("id"), record.get("final") or {}
+        told = record.get("reason") or "", record.get("id"), record.get("final") or {}, record.get("train_seconds")
         return Result(self.job, record["status"], *told, record.get("full", False))
 
     @property
@@ -119,6 +121,18 @@ class Task:
                 begin(experiment, root, job.trial.label, {"case": job.trial.case}, self.run_id)
             give_up(path, reason)
         return Result(job, "failed", reason, self.run_id, {})
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Who hears of what happens meanwhile: call it with a message."""
+
+    say: Callable[[str], None] = lambda text: None
+    begun: Callable[[Job], None] = lambda job: None
+    """Hears of each job that a worker has taken; again where that worker died, or another sweep was at it."""
+
+    def __call__(self, text: str) -> None:
+        self.say(text)
 
 
 def ours(environment: Mapping[str, str]) -> dict[str, str]:
@@ -245,7 +259,7 @@ def failed(error: Exception) -> dict[str, Any]:
 
 def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """What a worker says of a run's record."""
-    return {key: record.get(key) for key in ("id", "status", "reason", "final")}
+    return {key: record.get(key) for key in ("id", "status", "reason", "final", "train_seconds")}
 
 
 class Pause:

@@ -6,19 +6,17 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nnexp.config.load import filled, fingerprint, to_yaml
+from nnexp.config.load import filled, fingerprint
 from nnexp.config.problems import together
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.longer import Finished
 from nnexp.report.compare import named_metric
-from nnexp.store.folder import CHECKPOINT, write_whole
-from nnexp.store.room import why_not
+from nnexp.store.folder import CHECKPOINT
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial
 from nnexp.sweep.shard import Shard
@@ -59,6 +57,8 @@ class Plan:
     """What the runs will be scored by, on every split that they have, and whether it is to be large."""
     shard: Shard | None = None
     """The part of the jobs that is run here; None: all of them."""
+    part: str = ""
+    """What stands behind the sweep's name where it has two folders: `-tuning`, or nothing."""
 
     @property
     def own(self) -> list[Job]:
@@ -91,22 +91,6 @@ class Plan:
             return named_metric(word, list(self.metrics))
         large = (name for split in ("validation", "train") for name in self.metrics if name.startswith(split))
         return next((name for name in large if self.metrics[name]), next(iter(self.metrics)))
-
-    def write(self) -> None:
-        """The sweep's folder: its description, and the plan that says which runs belong to it."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(why_not(self.folder, error)) from None
-        description = to_yaml(self.sweep.spec, "the sweep as it was expanded")
-        write_whole(self.folder / "sweep.yaml", lambda file: file.write(description.encode()))
-        runs = [
-            {"fingerprint": job.fingerprint, "case": job.trial.case, "seed": job.trial.seed, "label": job.trial.label}
-            for job in self.jobs
-        ]
-        plan = {"started": datetime.now(UTC).isoformat(timespec="microseconds"), "runs": runs}
-        text = json.dumps(plan, indent=1) + "\n"
-        write_whole(self.folder / "plan.json", lambda file: file.write(text.encode()))
 
 
 def make_plan(
@@ -151,8 +135,13 @@ def make_plan(
         metrics |= {score: experiment.higher_is_better(score) for score in scores if score not in metrics}
     if errors:
         raise together(errors, chosen[0].loaded.name)
-    # the runs of a search that goes by results are not known yet: such a sweep is known by its description
-    described = {key: value for key, value in sweep.spec.items() if key != "limits"}
-    known: Any = [job.fingerprint for job in jobs] if sweep.trials else described
-    digest = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:6]
-    return Plan(sweep, jobs, shelf.root / SWEEPS / f"{sweep.name}{suffix}-{digest}", metrics)
+    digest = hashlib.sha256(json.dumps(identity_of(sweep, jobs)).encode()).hexdigest()[:6]
+    folder = shelf.root / SWEEPS / f"{sweep.name}{suffix}-{digest}"
+    return Plan(sweep, jobs, folder, metrics, part=suffix)
+
+
+def identity_of(sweep: Sweep, jobs: Sequence[Job]) -> Any:
+    """What makes a sweep the same sweep: its runs, or its description where the runs go by what came out."""
+    if sweep.by_results:
+        return {key: value for key, value in sweep.spec.items() if key != "limits"}
+    return sorted({job.fingerprint for job in jobs})

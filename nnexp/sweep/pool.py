@@ -22,7 +22,7 @@ from nnexp.runner import Notice, compiling_told
 from nnexp.store.claims import Claims
 from nnexp.store.folder import fresh_ids
 from nnexp.store.room import Unwritable
-from nnexp.sweep.jobs import ELSEWHERE, POLL, TRIES, Orders, Result, Task, exit_words, ours, work
+from nnexp.sweep.jobs import ELSEWHERE, POLL, TRIES, Ear, Orders, Result, Task, exit_words, ours, work
 from nnexp.sweep.plan import Job
 from nnexp.sweep.start import one_thread, start_method, without_interrupts
 from nnexp.sweep.stock import Stock, data_key
@@ -35,7 +35,7 @@ def run_jobs(
     jobs: list[Job],
     orders: Orders,
     stop_asked: Callable[[], bool] = lambda: False,
-    say: Callable[[str], None] = lambda text: None,
+    say: Callable[[str], None] | Ear = lambda text: None,
 ) -> Iterator[Result]:
     """Run all jobs and yield each result as it comes; `say` hears of what happens meanwhile.
 
@@ -47,14 +47,14 @@ def run_jobs(
     tasks = deque(Task(job, next(ids), wanted[data_key(job.trial.loaded.config)] == 1) for job in jobs)
     full = ""
     with Claims(orders.root).sweep():
-        for result in _way(tasks, orders)(tasks, orders, stop_asked, say):
+        for result in _way(tasks, orders)(tasks, orders, stop_asked, say if isinstance(say, Ear) else Ear(say)):
             full = full or (result.reason if result.full else "")
             yield result
     if full:
         raise Unwritable(full)
 
 
-Way = Callable[[deque[Task], Orders, Callable[[], bool], Callable[[str], None]], Iterator[Result]]
+Way = Callable[[deque[Task], Orders, Callable[[], bool], Ear], Iterator[Result]]
 
 
 def _way(tasks: deque[Task], orders: Orders) -> Way:
@@ -68,14 +68,13 @@ def _way(tasks: deque[Task], orders: Orders) -> Way:
     return _in_processes
 
 
-def _in_this_process(
-    tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Result]:
+def _in_this_process(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
     claims, stock = Claims(orders.root), Stock(orders.data)
     with compiling_told(say):
         while tasks and not stop_asked():
             task = tasks.popleft()
             sleep(max(0.0, min(task.not_before - monotonic(), POLL)))
+            say.begun(task.job)
             result = task.result(work(task.told(), orders.root, claims, stock, orders.limits, stop_asked))
             if result.status == "elsewhere":
                 task.not_before = monotonic() + ELSEWHERE
@@ -86,22 +85,22 @@ def _in_this_process(
                 return
 
 
-def _in_processes(
-    tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]
-) -> Iterator[Result]:
+def _in_processes(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
     return _Pool(tasks, orders, stop_asked, say).results()
 
 
 class _Pool:
     """Worker processes with the tasks that they are to do."""
 
-    def __init__(self, tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Callable[[str], None]):
+    def __init__(self, tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear):
         self.tasks, self.orders, self.stop_asked, self.say = tasks, orders, stop_asked, say
         self.workers = min(orders.workers, len(tasks))
         self.context: Any = multiprocessing.get_context(start_method())
         self.stop = self.context.Event()
         self.compiled = self.context.Value("i", 0)
         self.under_way: dict[Any, Task] = {}
+        self.waiting: dict[Any, Task] = {}
+        """Those of them that no worker has taken yet, as far as is known."""
         self.ended: SimpleQueue[Any] = SimpleQueue()
         self.notice = Notice(say)
         self.breakdowns = 0
@@ -117,7 +116,7 @@ class _Pool:
                     raise
                 self.say(f"the pool of workers broke down ({error}) and is started again")
                 self.tasks.extendleft(self.under_way.values())
-                self.under_way, self.ended = {}, SimpleQueue()
+                self.under_way, self.waiting, self.ended = {}, {}, SimpleQueue()
 
     def _from_one_pool(self) -> Iterator[Result]:
         from pebble import ProcessPool
@@ -138,6 +137,7 @@ class _Pool:
                     yield from self._result_of(future)
                 elif self.under_way and not pool.active:  # a task that it had not looked at yet gets no answer
                     raise BrokenProcessPool("its only workers died before they took a run")
+                self._look_who_has_begun()
                 self.notice.look(self.compiled.value)
                 if self.stop_asked():
                     self.stop.set()
@@ -157,14 +157,19 @@ class _Pool:
             except RuntimeError as error:  # it broke down: the results that it still owes say so
                 self.tasks.appendleft(task)
                 raise BrokenProcessPool(str(error)) from None
-            self.under_way[future] = task
+            self.under_way[future] = self.waiting[future] = task
             future.add_done_callback(self.ended.put)
+
+    def _look_who_has_begun(self) -> None:
+        for future in [future for future in self.waiting if future.running()]:
+            self.say.begun(self.waiting.pop(future).job)
 
     def _result_of(self, future: Any) -> Iterator[Result]:
         """What a task has come to: nothing yet where it is to be tried again."""
         from pebble import ProcessExpired
 
         task = self.under_way.pop(future)
+        self.waiting.pop(future, None)
         limits = self.orders.limits
         result: Result | None
         try:

@@ -18,6 +18,7 @@ from tests.command import Outcome, nnexp
 MOONS = "dataset: moons\n"
 CSV = "dataset: {name: csv, path: t.csv, target: kind%s}\n"
 ROWS = [f"{i},{'red' if i % 2 else 'blue'},{'ab'[i % 3 > 0]}" for i in range(30)]
+PLAN = '{"started": "2026-01-01", "runs": []}'
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00"
 
 
@@ -1818,6 +1819,57 @@ COMMANDS = [
         "sweep c.yaml --format tabel",
         "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?",
     ),
+    line("sweep-of-nothing", "sweep", "which configuration? nnexp sweep FILE [KEY=VALUES]..."),
+    line("new-and-extend", "sweep c.yaml --new --extend", "--new begins another sweep and --extend adds to the one"),
+    line("extend-nothing", "sweep c.yaml --extend", "--extend: there is no sweep 'c' in runs; leave --extend out"),
+    line(
+        "json-and-format", "sweep c.yaml --json --format csv", "--json prints a line for all that happens", "--format"
+    ),
+    line("json-and-table", "sweep c.yaml --json --format table", "leave --format out"),
+    line("json-and-quiet", "sweep c.yaml --json --quiet", "leave --quiet out"),
+    line(
+        "json-of-a-plan", "sweep c.yaml --json --dry-run", "leave --dry-run out; for the plan: --dry-run --format json"
+    ),
+    line("status-of-nothing", "sweep --status", "no sweeps in runs; run one: nnexp sweep FILE"),
+    line("status-and-jobs", "sweep --status --jobs 2", "--status only shows how sweeps stand; leave --jobs out"),
+    line("status-and-override", "sweep --status c seed=3", "leave KEY=VALUE out"),
+    line("status-format", "sweep --status --format jsn", "--format: 'jsn' is not one of", "did you mean 'json'?"),
+    Case(
+        "status-of-a-file",
+        {"c.yaml": MOONS, "past/sweeps/moons-1/plan.json": PLAN},
+        "sweep --status c.yaml",
+        ("no sweep of c.yaml in past; run it: nnexp sweep c.yaml",),
+        {"NNEXP_RUNS": "past"},
+    ),
+    Case(
+        "status-unknown",
+        {"past/sweeps/moons-1/plan.json": PLAN},
+        "sweep --status mons-1",
+        ("no sweep 'mons-1' (1 sweep in past); did you mean 'moons-1'?",),
+        {"NNEXP_RUNS": "past"},
+    ),
+    line("stop-nothing", "stop moons", "no sweeps in runs; run one: nnexp sweep FILE"),
+    Case(
+        "stop-unknown",
+        {"past/sweeps/moons-1/plan.json": PLAN},
+        "stop mons-1",
+        ("no sweep 'mons-1' (1 sweep in past); did you mean 'moons-1'?",),
+        {"NNEXP_RUNS": "past"},
+    ),
+    Case(
+        "stop-what-does-not-run",
+        {"past/sweeps/moons-1/plan.json": PLAN},
+        "stop moons",
+        ("the sweep moons-1 is not running; how they stand: nnexp sweep --status moons",),
+        {"NNEXP_RUNS": "past"},
+    ),
+    Case(
+        "stop-what-has-died",
+        {"past/sweeps/moons-1/plan.json": PLAN, "past/sweeps/moons-1/.parents/one": "{}"},
+        "stop moons-1",
+        ("the sweep moons-1 is not running",),
+        {"NNEXP_RUNS": "past"},
+    ),
     line("no-jobs", "sweep c.yaml --jobs 0", "Invalid value for '--jobs'", "greater than or equal to"),
     line("no-seeds", "sweep c.yaml --seeds 0", "Invalid value for '--seeds'"),
     Case(
@@ -1922,7 +1974,7 @@ PLACE = re.compile(r"(\S+\.yaml):(\d+):(\d+)  \S")
 def run(case: Case, folder: Path) -> Outcome:
     for name, content in case.files.items():
         path = folder / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if content is None:
             path.mkdir()
         elif isinstance(content, bytes):

@@ -18,7 +18,7 @@ import pytest
 from nnexp.cli.main import EXIT_CODES, GROUPS
 from nnexp.store.labels import change_labels
 from tests.command import Outcome, nnexp, nnexp_process
-from tests.past import past_run
+from tests.past import past_run, past_sweep, present
 from tests.small import config_file
 
 COMMANDS = {name: example for group in GROUPS.values() for name, (_, example) in group.items()}
@@ -27,6 +27,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "small.yaml"),
     "sweep": ("sweep", "small.yaml", "optimizer=sgd,adam", "-j", "1"),
     "sweep --dry-run": ("sweep", "small.yaml", "optimizer=sgd,adam", "--dry-run"),
+    "sweep --json": ("sweep", "small.yaml", "--json", "-j", "1"),
+    "sweep --status": ("sweep", "--status"),
+    "stop": ("stop", "grid", "--no-wait"),
     "check": ("check", "small.yaml"),
     "compare": ("compare",),
     "compare --each": ("compare", "--each"),
@@ -67,12 +70,16 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, once: Path) -> Path:
-    """A folder with a configuration, two past runs, one that was removed, one that lies elsewhere, and an export."""
+    """A folder with a configuration, two past runs, one that was removed, one that lies elsewhere, and an export.
+
+    This process counts as being at work at a sweep.
+    """
     config_file(tmp_path)
     for seed in range(2):
         path = past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
         change_labels([path], lambda labels: replace(labels, note="noted before"))
     past_run(tmp_path / "runs" / ".bin", 0.5, name="removed")
+    present(past_sweep(tmp_path / "runs", "grid-1", [], "2025-01-01"))
     shutil.copytree(once / "trained", tmp_path / "trained")
     shutil.copy(once / "old.tar.gz", tmp_path)
     return tmp_path

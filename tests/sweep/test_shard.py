@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.errors import InputError
-from nnexp.store.runs import Shelf
+from nnexp.store.runs import Origin, Shelf
 from nnexp.sweep.expand import read_sweep
+from nnexp.sweep.identity import Given, Identity
 from nnexp.sweep.plan import Job, Plan, make_plan
+from nnexp.sweep.records import Records
 from nnexp.sweep.shard import Shard
 from tests.past import past_run
 from tests.small import config_file
@@ -57,9 +59,10 @@ def test_what_is_done_moves_nothing(plan: Plan, tmp_path: Path) -> None:
     assert [job.fingerprint for job in later.missing] == before[:1]
 
 
-def test_the_plan_is_written_whole(plan: Plan) -> None:
+def test_the_plan_is_written_whole(plan: Plan, tmp_path: Path) -> None:
     part = replace(plan, shard=Shard(1, 7))
-    part.write()
+    given = Given(tmp_path / "small.yaml", b"", ())
+    Records(part).begin(given, Identity(tmp_path, Origin("small", "", "small.yaml", (), ""), "loss", False, ""))
     [known] = Shelf(plan.folder.parent.parent).sweeps
     assert list(known.cases) == [job.fingerprint for job in plan.jobs]
     assert len(part.missing) == 1

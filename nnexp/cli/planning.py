@@ -1,0 +1,102 @@
+"""What `nnexp sweep` says before anything is run: whether so many runs are meant, and `--dry-run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from nnexp.cli.console import out
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course
+    from nnexp.sweep.expand import Trial
+    from nnexp.sweep.plan import Plan
+
+ASKED = 10_000
+"""Runs beyond which a sweep is asked about."""
+
+
+def confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> None:
+    """Ask whether a very large sweep is meant. Raises InputError where nobody can answer, Exit for a no."""
+    if count <= ASKED or yes:
+        return
+    from nnexp.engine.trainer import Unfit
+    from nnexp.report.numbers import duration
+    from nnexp.sweep.estimate import elapsed, measure
+
+    trial = first()
+    try:
+        seconds = elapsed(measure(trial.loaded.config).seconds * count, count, workers)
+    except Unfit as unfit:
+        raise trial.loaded.refuse(unfit.misfits) from None
+    processes = f"{workers} process{'es' if workers > 1 else ''}"
+    text = f"{count:,} runs, about {duration(seconds)} on {processes}, by the first of them"
+    if not sys.stdin.isatty():
+        raise InputError(f"{text}; to go on all the same: --yes")
+    if not typer.confirm(f"{text}; go on?", err=True):
+        raise typer.Exit(2)
+
+
+def show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str) -> None:
+    """The table of runs that `--dry-run` prints."""
+    from nnexp.report.tables import Column, Grid, headings, render
+
+    later = course.later
+    keys = list(dict.fromkeys(key for row in [*(job.trial.changes for job in plan.jobs), *later] for key in row))
+    keys = [key for key in keys if key not in ("case", "seed")]
+    heads = headings(keys)
+    columns = [Column("number", "run", right=True)]
+    if any(job.trial.case for job in plan.jobs) or any(row["case"] for row in later):
+        columns.append(Column("case", "case"))
+    columns += [Column(key, heads[key]) for key in keys]
+    columns += [Column("seed", "seed", right=True), Column("state", "state")]
+    rows = []
+    own = {job.fingerprint for job in plan.own}
+    for number, job in enumerate(plan.jobs, 1):
+        if job.fingerprint not in own:
+            continue
+        done, begun, source = job.done, job.begun, job.source
+        state = f"{done.status}: {done.id}" if done else f"goes on: {begun.id}" if begun else "to run"
+        if source is not None and done is None:
+            state = f"goes on from {source.id}, epoch {source.brief.epoch}"
+        row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
+        rows.append(row | job.trial.changes)
+    rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]
+    facts = _facts(course, plan, shelf, workers) if how != "csv" else {"notes": []}
+    notes = facts.pop("notes")
+    render(Grid(columns, rows, notes=notes, meta={"kind": "plan", **facts}), how, out(), every_column=True)
+
+
+def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, Any]:
+    """What `--dry-run` says of the whole, as plain data, and as sentences under `notes`."""
+    from nnexp.report.numbers import duration, size
+    from nnexp.sweep.estimate import elapsed, spread, tells, total
+
+    later = course.later
+    count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
+    longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
+    notes = [f"{count} runs{plan.share}, {missing} to run{longer}; nothing was run"]
+    facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
+    if missing:
+        cost = total(plan.missing, plan.missing or course.sample, len(later))
+        seconds = elapsed(cost.seconds, missing, workers)
+        processes = min(workers, missing)
+        facts |= {"seconds": seconds, "processes": processes, "bytes": int(cost.bytes)}
+        stops = [one.config["stop"] for one in course.sample]
+        early = course.prunes or any(stop["patience"] or stop["target"] for stop in stops)
+        notes.append(
+            f"{'at most ' if early else ''}about {duration(seconds)} on {processes} "
+            f"process{'es' if processes > 1 else ''} (from a few steps of each shape), {size(cost.bytes)} on the disk"
+        )
+    if course.sweep.search is None:
+        dataset = course.sample[0].config["dataset"]
+        found = spread(shelf.runs, dataset, course.metric, course.higher)
+        sentence, least = tells(len(course.sweep.seeds), found, course.metric, dataset["name"])
+        notes.append(sentence)
+        facts["detectable"] = least
+    return facts | {"notes": notes}
