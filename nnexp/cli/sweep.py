@@ -162,9 +162,8 @@ def sweep(
                 try:
                     under_way.run(plan, orders, stage.title)
                 except Unwritable as error:
-                    say(
-                        f"{error}\nthe sweep has stopped, and nothing is lost: the same command goes on when there is room"
-                    )
+                    say(str(error))
+                    say("the sweep has stopped, and nothing is lost: the same command goes on when there is room")
                     raise typer.Exit(3) from None
                 stopped = under_way.failed and fail_fast
                 if under_way.interrupted is not None or stopped:

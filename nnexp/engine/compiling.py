@@ -37,13 +37,13 @@ def form() -> str:
 @cache
 def versions() -> dict[str, str]:
     """Of what the bits of a run may depend on, beside the machine."""
-    import numba
+    from importlib.metadata import version
 
     return {
         "nnexp": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "numba": numba.__version__,
+        "numba": version("numba"),  # without importing it, which the parent of a sweep does not need to do
     }
 
 
