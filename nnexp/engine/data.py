@@ -11,6 +11,7 @@ import numpy as np
 from nnexp.components.batching import Batching
 from nnexp.components.datasets import Dataset, Table
 from nnexp.components.preprocessing import Fitted
+from nnexp.config.seeds import Seeds
 from nnexp.engine import streams
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
@@ -68,7 +69,11 @@ class Data:
 
 
 def prepare(
-    dataset: Dataset, seed: int, precision: str, keep_raw: bool = False, saved: Mapping[str, np.ndarray] | None = None
+    dataset: Dataset,
+    seed: int | Seeds,
+    precision: str,
+    keep_raw: bool = False,
+    saved: Mapping[str, np.ndarray] | None = None,
 ) -> Data:
     """Load, split, change the training split as the conditions say, fit the preprocessing on it, and cast.
 
@@ -233,13 +238,14 @@ class Batches:
         x: np.ndarray,
         t: np.ndarray,
         batching: Batching,
-        seed: int,
+        seed: int | Seeds,
         legacy: np.random.RandomState | None = None,
     ):
         """x (N, F) with targets t (N, ...); `shuffle: sklearn` draws from `legacy`, from its present state on."""
         self.x, self.t, self.batching, self.seed = x, t, batching, seed
         if batching.shuffle == "sklearn":
-            self._legacy = streams.legacy(seed) if legacy is None else legacy
+            number = seed if isinstance(seed, int) else seed.of("shuffle")
+            self._legacy = streams.legacy(number) if legacy is None else legacy
             self._legacy_start = self._legacy.get_state()
             self._legacy_order, self._legacy_epoch = np.arange(len(x)), 0
         self.rows = batching.rows(len(x))

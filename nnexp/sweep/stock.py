@@ -80,10 +80,10 @@ class Stock:
 
 
 def _key(config: ExperimentConfig) -> str:
-    """What the data depend on: all of `dataset`, the seed, the precision, augmentations and a saved model."""
+    """What the data depend on: all of `dataset`, its seeds, the precision, augmentations and a saved model."""
     told = {
         "dataset": config.dataset.model_dump(mode="json"),
-        "seed": config.seed,
+        "seeds": [config.seeds.of(purpose) for purpose in ("data", "split", "condition")],
         "precision": config.precision,
         "augmentation": [one.label() for one in config.augmentation],
         "initialization": config.initialization.model_dump(mode="json") if config.initialization.input_paths else None,

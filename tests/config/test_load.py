@@ -91,6 +91,8 @@ def fields_missing(model: BaseModel, data: dict[str, Any]) -> list[str]:
     for key in type(model).model_fields:
         value = getattr(model, key)
         missing += [key] if key not in data else []
+        if isinstance(value, Streams):  # it holds what is given, and no more
+            continue
         for inner, plain in [(value, data.get(key))] if isinstance(value, BaseModel) else []:
             missing += [f"{key}.{name}" for name in fields_missing(inner, plain or {})]
         if isinstance(value, tuple):

@@ -1,0 +1,122 @@
+"""`nnexp variance`: which random stream the differences between seeds come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnexp.cli.console import (
+    FormatOption,
+    QuietOption,
+    RunsOption,
+    SetOption,
+    check_format,
+    complete_override,
+    not_override,
+    out,
+    runs_root,
+    say,
+)
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    from nnexp.sweep.plan import Plan
+
+
+def variance(
+    config: Annotated[Path, typer.Argument(help="An experiment's YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override
+        ),
+    ] = None,
+    settings: SetOption = None,
+    levels: Annotated[int, typer.Option(min=2, max=20, help="Seeds of each stream that are crossed.")] = 2,
+    blocks: Annotated[int, typer.Option(min=2, max=1000, help="How often, each time with other seeds.")] = 16,
+    metric: Annotated[str | None, typer.Option(help="Whose variance; the first validation metric by default.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which runs and how long, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")] = False,
+    quiet: QuietOption = False,
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Cross the random streams (split, init, shuffle, dropout, ...) and print each one's share of the variance.
+
+    Only streams that change something are crossed; one to which the file gives a seed of its own (streams: {split: 0})
+    stays fixed. Finished runs are not trained again: the same command goes on, and shows the table again.
+    Exit codes as of nnexp sweep.
+    """
+    not_override(config, "variance")
+    from nnexp.sweep.start import default_jobs, start_early
+
+    workers = jobs or default_jobs()
+    if workers > 1 and not dry_run and config.is_file():
+        start_early(["nnexp.cli.main"])
+    from nnexp.report.tables import FORMATS
+
+    check_format(how, FORMATS)
+    if metric is not None and metric.startswith("test_"):
+        raise InputError(f"--metric: variance is judged by validation; say validation_{metric.removeprefix('test_')}")
+    from nnexp.cli.sweep import _check_metric, _confirm, _planned, _run
+    from nnexp.report.numbers import duration
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.estimate import elapsed, total
+    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.pool import Orders
+    from nnexp.sweep.variance import crossed, designed
+
+    _check_metric(metric)
+    described = read_sweep(config, [*(overrides or []), *(settings or [])], 1, {"metric": metric})
+    design = designed(described, levels, blocks)
+    _confirm(design.runs, lambda: described.trials[0], workers, yes)
+    root = runs_root(runs)
+    interrupted: int | None = None
+    with _planned(crossed(described, design), root) as (course, data):
+        [stage] = course.stages(lambda: Shelf(root))
+        plan = stage.plan
+        if not quiet or dry_run:
+            say(str(design))
+            missing = len(plan.missing)
+            if missing:
+                used = min(workers, missing)
+                seconds = elapsed(total(plan.missing, plan.missing).seconds, missing, workers)
+                say(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
+        if dry_run:
+            return
+        plan.write()
+        interrupted, _ = _run(plan, Orders(root, workers, described.limits, False, data), quiet)
+    if interrupted is not None:
+        say("interrupted; the same command goes on")
+        raise typer.Exit(interrupted)
+    _show(plan, Shelf(root), course.metric, design.names, levels, blocks, how, quiet)
+
+
+def _show(
+    plan: Plan, shelf: object, metric: str, names: list[str], levels: int, blocks: int, how: str, quiet: bool
+) -> None:
+    """The table of shares; exit code 3 where some runs have no score."""
+    from nnexp.report.tables import render
+    from nnexp.report.variance import arranged, components, table
+    from nnexp.store.runs import Shelf
+
+    assert isinstance(shelf, Shelf)
+    ended = shelf.ended()
+    scores = [
+        ended[job.fingerprint].final.get(metric) if job.fingerprint in ended else None for job in plan.jobs
+    ]
+    y, lost = arranged(scores, blocks, levels, len(names))
+    grid = table(components(y, names), metric)
+    if lost:
+        bad = sum(value is None for value in scores)
+        grid.notes.append(
+            f"{bad} runs failed or diverged; the {lost} of {blocks} blocks that they belong to are left out, so this "
+            "is the variance of what is stable"
+        )
+    if not quiet:
+        render(grid, how, out())
+    if lost:
+        raise typer.Exit(3)
