@@ -30,6 +30,7 @@ from nnexp.cli.console import (
     say,
     watched,
 )
+from nnexp.cli.settle import BaselineOption, BudgetOption, MarginOption, UntilOption, settling, tell_settled
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ def sweep(
         str | None, typer.Option(metavar="K/N", help="Run only this fixed part, as 2/5: one machine's share.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What the comparison, and a search, judges by.")] = None,
+    until_settled: UntilOption = False,
+    max_seeds: BudgetOption = None,
+    margin: MarginOption = None,
+    baseline: BaselineOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a very large sweep.")] = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -102,6 +107,7 @@ def sweep(
         {"search": search, "trials": trials, "tune": tune, "metric": metric},
         lambda count, first: _confirm(count, first, workers, yes),
     )
+    described = settling(described, until_settled, max_seeds, margin, baseline)
     if part is not None and described.by_results:
         raise InputError(
             f"--shard: {described.by_results} chooses its runs by what came out before, so they cannot be divided "
@@ -131,6 +137,8 @@ def sweep(
     if interrupted is None and not stopped and course.findings is not None and plan.told(shelf):
         course.write_findings(plan)
         _tell_findings(course.findings, described.tune is not None, how, quiet)
+    if interrupted is None and not stopped and course.settled is not None:
+        tell_settled(course.settled, plan, how, quiet)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
     if members and not quiet:

@@ -29,9 +29,7 @@ def variance(
     config: Annotated[Path, typer.Argument(help="An experiment's YAML file.")],
     overrides: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override
-        ),
+        typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override),
     ] = None,
     settings: SetOption = None,
     levels: Annotated[int, typer.Option(min=2, max=20, help="Seeds of each stream that are crossed.")] = 2,
@@ -105,9 +103,7 @@ def _show(
 
     assert isinstance(shelf, Shelf)
     ended = shelf.ended()
-    scores = [
-        ended[job.fingerprint].final.get(metric) if job.fingerprint in ended else None for job in plan.jobs
-    ]
+    scores = [ended[job.fingerprint].final.get(metric) if job.fingerprint in ended else None for job in plan.jobs]
     y, lost = arranged(scores, blocks, levels, len(names))
     grid = table(components(y, names), metric)
     if lost:

@@ -24,7 +24,9 @@ CHUNK = 512
 class Pretrainer:
     """Pre-trains the hidden layers of an initialized network on x (N, I). Iterate over `run()`."""
 
-    def __init__(self, pretraining: Pretraining, network: Network, initializer: Initializer, x: np.ndarray, seed: int | Seeds):
+    def __init__(
+        self, pretraining: Pretraining, network: Network, initializer: Initializer, x: np.ndarray, seed: int | Seeds
+    ):
         self.pretraining, self.network, self.initializer = pretraining, network, initializer
         self.x, self.seed = x, seed
         self.errors: list[dict[str, Any]] = []

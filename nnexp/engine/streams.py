@@ -12,7 +12,7 @@ import numpy as np
 
 from nnexp.config.seeds import Seeds, Streams
 
-PURPOSES = (*Streams.model_fields, "search")
+PURPOSES = (*Streams.model_fields, "search", "resample")
 
 
 def legacy(seed: int) -> np.random.RandomState:

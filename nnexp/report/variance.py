@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from nnexp.engine.streams import stream
 from nnexp.errors import InputError
 from nnexp.report.numbers import number, score
 from nnexp.report.tables import Column, Grid
@@ -106,11 +107,12 @@ def components(y: np.ndarray, names: Sequence[str]) -> Components:
         share_s = V_{s} / sum_T V_T,    whole_s = sum_{T ∋ s} V_T / sum_T V_T
 
     These are Sobol's first-order and total indices (T. Homma and A. Saltelli, Reliability Engineering and System
-    Safety 1996), with the seeds of the streams as inputs. A run is determined by the seeds of its streams, so there is no error beside the effects and their interactions.
-    The interval of a share puts for each mean square the surrogate SS_T / X, with X drawn from the χ² distribution of
-    its degrees of freedom, and takes the 2.5 % and 97.5 % quantiles of the shares that come out (A. K. L. Chiang, "A
-    simple general method for constructing confidence intervals for functions of variance components", Technometrics
-    2001). It supposes normal effects. Raises ValueError for fewer than two blocks or two levels.
+    Safety 1996), with the seeds of the streams as inputs. A run is determined by its seeds, so there is no error beside
+    the effects and their interactions. The interval of a share puts for each mean square the surrogate SS_T / X, with X
+    drawn from the χ² distribution of its degrees of freedom, and takes the 2.5 % and 97.5 % quantiles of the shares
+    that come out (A. K. L. Chiang, "A simple general method for constructing confidence intervals for functions of
+    variance components", Technometrics 2001). It supposes normal effects. Raises ValueError for fewer than two blocks
+    or two levels.
     """
     import numpy as np
 
@@ -121,7 +123,7 @@ def components(y: np.ndarray, names: Sequence[str]) -> Components:
     sums = dict.fromkeys(subsets(y.ndim - 1), 0.0) if equal else squares(y)
     freedom = {effect: blocks * (levels - 1) ** len(effect) for effect in sums}
     plain = from_mean_squares({effect: value / freedom[effect] for effect, value in sums.items()}, levels)
-    rng = np.random.default_rng(0)
+    rng = stream(0, "resample")
     drawn = from_mean_squares({t: value / rng.chisquare(freedom[t], DRAWS) for t, value in sums.items()}, levels)
 
     def summed(values: dict[Subset, Any]) -> list[Any]:
@@ -198,25 +200,19 @@ def sentences(found: Components, metric: str) -> list[str]:
             f"the estimate for {which} is below zero, as it may be by chance where little or nothing is there; "
             "its share counts as zero"
         )
-    largest = max(found.streams, key=lambda part: part.share or 0.0)
-    share = largest.share or 0.0
     if len(found.parts) == 1:
         return told
-    if share == 0:
-        told.append(
-            "pairing: no stream moves the score by itself, so sharing one of them alone gains nothing; runs of one seed "
-            "share them all, and what that gains only a sweep of two levels can tell"
-        )
-        return told
+    largest = max(found.streams, key=lambda part: (part.share or 0.0, part.whole or 0.0))
+    share, (_, high) = largest.share or 0.0, largest.interval or (0.0, 1.0)
     told.append(
         f"pairing: where two levels share {largest.source} and nothing else, the variance of their difference shrinks "
-        f"by at most {_percent(share)} (if the other level varies alike); where they share all streams, as runs of one "
-        "seed do, by all of it at most. How much it does shrink depends on whether both are moved alike, and only a "
-        "sweep of the two can tell"
+        f"by its share at most, {_percent(share)} (up to {_percent(high)} by the interval), if the other level varies "
+        "alike; where they share all streams, as runs of one seed do, by all of it at most. How much it does shrink "
+        "depends on whether both are moved alike, which only a sweep of the two can tell"
     )
-    told.append(
-        f"runs that all have one {largest.source} show on average a variance that is {_percent(share)} too small"
-    )
+    if share > 0:
+        one = f"runs that all have one {largest.source}"
+        told.append(f"{one} show on average a variance that is {_percent(share)} too small")
     return told
 
 

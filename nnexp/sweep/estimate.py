@@ -121,8 +121,9 @@ def spread(runs: Iterable[Run], dataset: Any, metric: str, higher: bool) -> Spre
 
         s^2 = sum_g (n_g - 1) s_g^2 / sum_g (n_g - 1)
 
-    Runs with seeds of their own for some streams are left out. Only the better half of the settings g counts: far from the best, where learning rates are too small or too large,
-    runs differ by much more than those that a comparison is about.
+    Runs with seeds of their own for some streams are left out. Only the better half of the settings g counts: far from
+    the best, where learning rates are too small or too large, runs differ by much more than those that a comparison is
+    about.
     """
     wanted, groups = flat({"dataset": dataset}), dict[str, dict[int, float]]()
     known: dict[int, str | None] = {}  # of a setting, which many runs share

@@ -16,6 +16,7 @@ from nnexp.components.base import Component, members
 from nnexp.config.load import THREAD_VARIABLES, filled, fingerprint, flat, load, load_data, slug, to_yaml
 from nnexp.config.problems import component_fields
 from nnexp.config.schema import ExperimentConfig, Stop
+from nnexp.config.seeds import Streams
 from nnexp.errors import InputError
 from tests.command import folders, nnexp
 from tests.variants import variants
