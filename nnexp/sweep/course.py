@@ -72,7 +72,8 @@ class Course:
         found: list[dict[str, Any]] = []
         if self.sweep.settling is not None:
             count = self.sweep.settling.budget - len(self.sweep.seeds)
-            return [level_of(level) | {"seed": "if open"} for level in self.sweep.levels for _ in range(count)]
+            more = {"seed": "if open"}
+            return [{"case": lev.case, **level_of(lev), **more} for lev in self.sweep.levels for _ in range(count)]
         for level in self.sweep.levels if self.searched is not None else []:
             assert self.searched is not None
             known = {"case": level.case} | {key: tree.data for key, tree in level.combination.items()}

@@ -9,7 +9,10 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from nnexp.config.load import fingerprint
 from nnexp.engine.streams import PURPOSES, stream
+from nnexp.engine.trainer import Trainer, Unfit
+from tests.small import trainer
 
 
 def test_the_same_again() -> None:
@@ -47,3 +50,50 @@ def test_leaves_the_global_generator_alone() -> None:
 def test_a_purpose_has_to_be_known() -> None:
     with pytest.raises(AssertionError, match="luck"):
         stream(0, "luck")
+
+
+# -- seeds of their own ----------------------------------------------------------------------------
+
+
+def parts(one: Trainer) -> dict[str, bytes]:
+    """What each stream decides before the first update, to the bit."""
+    order = one.batches.order(1)
+    assert order is not None
+    data = one.experiment.data
+    return {
+        "init": one.network.θ.tobytes(),
+        "shuffle": order.tobytes(),
+        "split": np.concatenate([data.validation.x, data.test.x]).tobytes(),
+        "dropout": one.noise_rng.random(5).tobytes(),
+    }
+
+
+@pytest.mark.parametrize("own", ["init", "shuffle", "split", "dropout"])
+def test_a_seed_of_its_own_changes_one_stream(own: str) -> None:
+    fixed = {"regularization": "dropout", "dataset": "iris"}
+    base, other = parts(trainer(**fixed)), parts(trainer(**fixed, streams={own: 7}))
+    changed = parts(trainer(**fixed, seed=7))
+    assert {name for name in base if base[name] != other[name]} == {own}
+    if own != "split":  # weights and orders do not depend on which examples they are for
+        assert other[own] == changed[own]
+
+
+def test_the_run_s_own_seed_is_no_other() -> None:
+    same = trainer(seed=3, streams={"init": 3, "shuffle": 3})
+    assert parts(same) == parts(trainer(seed=3))
+    alike = [fingerprint(one.config, one.experiment.data.digest) for one in (same, trainer(seed=3))]
+    assert alike[0] == alike[1]
+    apart = trainer(seed=3, streams={"init": 4})
+    assert fingerprint(apart.config, apart.experiment.data.digest) != alike[0]
+
+
+def test_one_generator_has_one_seed() -> None:
+    """scikit-learn's parameters and order come from one generator."""
+    dialect = {
+        "initialization": {"name": "sklearn", "generator": "legacy"},
+        "batch": {"name": "mini", "shuffle": "sklearn"},
+    }
+    with pytest.raises(Unfit, match="give init and shuffle the same seed"):
+        trainer(**dialect, streams={"init": 1})
+    both = trainer(**dialect, streams={"init": 1, "shuffle": 1})
+    assert both.network.θ.tobytes() == trainer(**dialect, seed=1).network.θ.tobytes()
