@@ -242,8 +242,7 @@ def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     # what a file of data holds is in the data's hash; where it lies is no matter
     identity["dataset"] = {key: v for key, v in identity["dataset"].items() if key not in config.dataset.input_paths}
     identity["plugins"] = [digest(Path(path)) for path in config.plugins]
-    identity.pop("streams")
-    if config.seeds.apart:
-        identity["streams"] = config.seeds.apart
+    if not identity["streams"]:  # as it was before single streams could have seeds of their own
+        del identity["streams"]
     text = json.dumps([identity, data_hash, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

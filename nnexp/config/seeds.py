@@ -46,8 +46,3 @@ class Seeds:
         """
         own: int | None = getattr(self.streams, purpose, None)
         return self.seed if own is None else own
-
-    @property
-    def apart(self) -> dict[str, int]:
-        """The streams whose seed is another one than the run's."""
-        return {name: value for name, value in self.streams if value not in (None, self.seed)}

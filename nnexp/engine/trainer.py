@@ -227,8 +227,8 @@ class Experiment:
                 )
         legacy_seeds = {purpose: config.seeds.of(purpose) for purpose in self.draws_legacy}
         for purpose, seed in legacy_seeds.items():
-            key = "seed" if purpose not in config.seeds.apart else f"streams.{purpose}"
             if seed >= 2**32:
+                key = "seed" if getattr(config.streams, purpose) is None else f"streams.{purpose}"
                 yield Misfit(key, f"scikit-learn's generator takes seeds below 2**32 = {2**32:,}, not {seed:,}")
                 break
         if len(set(legacy_seeds.values())) > 1:

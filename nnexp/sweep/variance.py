@@ -130,8 +130,10 @@ def crossed(described: Sweep, chosen: Design) -> Sweep:
     place = Place("nnexp variance")
     trials: list[Trial] = []
     for number, seeds in enumerate(chosen.seeds(described.seeds[0])):
-        own = {
-            f"streams.{name}": Tree(seed, {(): place}, {(): place}) for name, seed in seeds.items() if name != "seed"
+        own = {  # what has the block's seed follows it, so that the first cell is what `nnexp train` does
+            f"streams.{name}": Tree(seed, {(): place}, {(): place})
+            for name, seed in seeds.items()
+            if seed != seeds["seed"]
         }
         cell = replace(level, number=number, combination={**level.combination, **own})
         trials += cell.runs([seeds["seed"]], {}, None)

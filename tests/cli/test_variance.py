@@ -57,9 +57,12 @@ def test_shares_are_those_of_the_runs(tmp_path: Path) -> None:
     assert "12 runs: 2 seeds each of init, shuffle, crossed, 3 times with other seeds; held fixed: split" in result.err
     assert "about " in result.err
     runs = [read(folder) for folder in folders(tmp_path / "runs")]
-    scores = {(run.config["streams.init"], run.config["streams.shuffle"]): run.final["validation_loss"] for run in runs}
+    seeds = [
+        {"init": run.config["seed"], "shuffle": run.config["seed"]} | run.record["config"]["streams"] for run in runs
+    ]
+    scores = {(own["init"], own["shuffle"]): run.final["validation_loss"] for own, run in zip(seeds, runs, strict=True)}
     assert len(scores) == len(runs) == 12
-    assert {run.config["streams.split"] for run in runs} == {2}
+    assert {own["split"] for own in seeds} == {2}
     blocks = [(0, 1), (2, 3), (4, 5)]
     y = np.array([[[scores[i, s] for s in block] for i in block] for block in blocks], float)
     expected = components(y, ["init", "shuffle"])
@@ -78,7 +81,7 @@ def test_shares_are_those_of_the_runs(tmp_path: Path) -> None:
 
 
 def test_first_cells_are_the_plain_runs(tmp_path: Path) -> None:
-    """A cell in which all streams have the run's own seed is what `nnexp train` does: it is not trained again."""
+    """A cell in which all streams have the block's seed is what `nnexp train` does: it is not trained again."""
     path = config_file(tmp_path, **SHORT)
     assert nnexp("train", path, "threads=1", cwd=tmp_path).code == 0
     result = variance(path, "--blocks", 2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
 from itertools import combinations
@@ -9,10 +11,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from nnexp.config.load import fingerprint
+from nnexp import __version__
+from nnexp.config.load import filled, fingerprint
+from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.streams import PURPOSES, stream
 from nnexp.engine.trainer import Trainer, Unfit
-from tests.small import trainer
+from tests.small import RUN, trainer
 
 
 def test_the_same_again() -> None:
@@ -79,12 +83,18 @@ def test_a_seed_of_its_own_changes_one_stream(own: str) -> None:
 
 
 def test_the_run_s_own_seed_is_no_other() -> None:
-    same = trainer(seed=3, streams={"init": 3, "shuffle": 3})
-    assert parts(same) == parts(trainer(seed=3))
-    alike = [fingerprint(one.config, one.experiment.data.digest) for one in (same, trainer(seed=3))]
-    assert alike[0] == alike[1]
-    apart = trainer(seed=3, streams={"init": 4})
-    assert fingerprint(apart.config, apart.experiment.data.digest) != alike[0]
+    same, plain = trainer(seed=3, streams={"init": 3, "shuffle": 3}), trainer(seed=3)
+    assert parts(same) == parts(plain)
+    known, empty = fingerprint(plain.config, "data"), trainer(seed=3, streams={})
+    assert fingerprint(empty.config, "data") == known != fingerprint(same.config, "data")
+
+
+def test_runs_without_seeds_of_their_own_are_known_as_before() -> None:
+    """The fingerprint of a configuration as it was before there was the key `streams`, for this version of nnexp."""
+    config = ExperimentConfig.model_validate(RUN)
+    identity = {key: value for key, value in filled(config).items() if key not in ("name", "streams")}
+    text = json.dumps([identity | {"plugins": []}, "data", __version__], sort_keys=True, ensure_ascii=True)
+    assert fingerprint(config, "data") == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_one_generator_has_one_seed() -> None:
