@@ -225,10 +225,10 @@ def main() -> None:
     for effect in (0.3, 0.5, 0.8, 1.2, 2.0):
         for what, rule in RULES.items():
             if rule is not peeking:
-                few_sweeps = max(options.sweeps // 4, 1)
+                few_sweeps = max(options.sweeps // 5, 1)
                 tell(what, "normal", effect, None, simulate(rule, normal, effect, few_sweeps, 3, options.budget))
     for margin, effect in ((0.5, 0.0), (0.75, 0.0), (1.0, 0.0), (1.0, 0.3), (0.5, 0.5), (1.0, 1.0)):
-        few_sweeps = max(options.sweeps // 4, 1)
+        few_sweeps = max(options.sweeps // 5, 1)
         outcome = simulate(None, normal, effect, few_sweeps, 3, options.budget, margin)
         tell("spending, sign flips", "normal", effect, margin, outcome)
     if options.csv is not None:

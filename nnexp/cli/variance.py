@@ -54,7 +54,7 @@ def variance(
     workers = jobs or default_jobs()
     if workers > 1 and not dry_run and config.is_file():
         start_early(["nnexp.cli.main"])
-    from nnexp.report.tables import FORMATS
+    from nnexp.report.tables import FORMATS, Column, Grid, render
 
     check_format(how, FORMATS)
     if metric is not None and metric.startswith("test_"):
@@ -76,15 +76,23 @@ def variance(
     with _planned(crossed(described, design), root) as (course, data):
         [stage] = course.stages(lambda: Shelf(root))
         plan = stage.plan
-        if not quiet or dry_run:
-            say(str(design))
-            missing = len(plan.missing)
-            if missing:
-                used = min(workers, missing)
-                seconds = elapsed(total(plan.missing, plan.missing).seconds, missing, workers)
-                say(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
+        missing = len(plan.missing)
+        told = [str(design)]
+        seconds = 0.0
+        if missing and (dry_run or not quiet):
+            used = min(workers, missing)
+            seconds = elapsed(total(plan.missing, plan.missing).seconds, missing, workers)
+            told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
         if dry_run:
+            rows = [{"source": name, "levels": levels, "blocks": blocks} for name in design.names]
+            columns = [Column("source", "stream"), Column("levels", "seeds"), Column("blocks", "times")]
+            meta = {"kind": "plan", "runs": design.runs, "missing": missing, "seconds": seconds}
+            grid = Grid(columns, rows, notes=[*told, f"{missing} to run; nothing was run"], meta=meta)
+            render(grid, how, out())
             return
+        if not quiet:
+            for line in told:
+                say(line)
         plan.write()
         interrupted, _ = _run(plan, Orders(root, workers, described.limits, False, data), quiet)
     if interrupted is not None:

@@ -42,7 +42,7 @@ def sign_vectors(budget: int) -> np.ndarray:
     bits = np.arange(1 << known)[:, None] >> np.arange(known) & 1
     drawn = stream(0, "resample", budget).integers(0, 2, (1 << known, budget - known), np.int8)
     drawn[0] = 0
-    return 1 - 2 * np.hstack([bits.astype(np.int8), drawn])
+    return np.asfortranarray(1 - 2 * np.hstack([bits.astype(np.int8), drawn]))
 
 
 def first_crossing(differences: Sequence[float], budget: int, level: float, side: Side = "both") -> int | None:
@@ -65,23 +65,36 @@ def first_crossing(differences: Sequence[float], budget: int, level: float, side
     if len(differences) > budget:
         raise ValueError(f"{len(differences)} differences are more than the budget of {budget}")
     signs = sign_vectors(budget)
-    sums, open_ones = np.zeros(len(signs)), np.ones(len(signs), bool)
-    used, size = 0, 0.0
-    for n, d in enumerate(differences, 1):
-        sums += signs[:, n - 1] * float(d)
-        size += abs(d)
-        allowed = math.floor(level * n / budget * len(signs) * (1 + 1e-12)) - used
-        if n < LEAST or allowed < 1:
+    spent = [math.floor(level * n / budget * len(signs) * (1 + 1e-12)) for n in range(len(differences) + 1)]
+    # what is rejected at n is among the spent[n] that reach farthest at n, so most often no boundary is needed
+    extreme = [n for n, reach, tie in _reaches(differences, signs, side) if (reach >= reach[0] - tie).sum() <= spent[n]]
+    if not extreme:
+        return None
+    open_ones, used = np.ones(len(signs), bool), 0
+    for n, reach, tie in _reaches(differences[: extreme[-1]], signs, side):
+        allowed = spent[n] - used
+        if allowed < 1:
             continue
-        reach = np.abs(sums) if side == "both" else sums if side == "above" else -sums
-        reach = np.where(open_ones, reach, -math.inf)
+        reach[~open_ones] = -math.inf
         bound = np.partition(reach, -allowed - 1)[-allowed - 1] if allowed < len(reach) else -math.inf
-        rejected = reach > bound + 1e-12 * size
+        rejected = reach > bound + tie
         if rejected[0]:
             return n
         used += int(rejected.sum())
         open_ones &= ~rejected
     return None
+
+
+def _reaches(differences: Sequence[float], signs: np.ndarray, side: Side) -> Iterator[tuple[int, np.ndarray, float]]:
+    """From LEAST on: n, how far each sign vector's sum reaches to the side, and what is no difference between two."""
+    import numpy as np
+
+    sums, size = np.zeros(len(signs)), 0.0
+    for n, d in enumerate(differences, 1):
+        sums += signs[:, n - 1] * float(d)
+        size += abs(d)
+        if n >= LEAST:
+            yield n, np.abs(sums) if side == "both" else sums.copy() if side == "above" else -sums, 1e-12 * size
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ def test_shares_are_those_of_the_runs(tmp_path: Path) -> None:
     [row] = [row for row in csv.DictReader(io.StringIO(again.out)) if row["source"] == "init"]
     assert float(row["share"]) == document["rows"][0]["share"]
     more = variance(path, "--blocks", 4, "--dry-run")
-    assert "4 times" in more.err
+    assert "4 times" in more.out
     assert len(folders(tmp_path / "runs")) == 12
 
 
