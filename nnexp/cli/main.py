@@ -19,6 +19,7 @@ from nnexp.cli.runs import runs
 from nnexp.cli.stop import stop
 from nnexp.cli.sweep import sweep
 from nnexp.cli.train import train
+from nnexp.cli.variance import variance
 from nnexp.cli.vocabulary import explain, init, list_components, schema
 from nnexp.errors import InputError
 
@@ -48,6 +49,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
         "compare": (compare, "nnexp compare --by optimizer"),
         "show": (show, "nnexp show @last"),
         "diff": (diff, "nnexp diff @last~1 @last"),
+        "variance": (variance, "nnexp variance configs/digits.yaml"),
         "reproduce": (reproduce, "nnexp reproduce @last"),
     },
     "Understanding": {

@@ -26,6 +26,7 @@ from nnexp.cli.console import (
     runs_root,
     say,
 )
+from nnexp.cli.settle import BaselineOption, BudgetOption, MarginOption, UntilOption, settling, tell_settled
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ def sweep(
     ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show how sweeps stand, also while they run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="A line of JSON on stdout for all that happens.")] = False,
+    until_settled: UntilOption = False,
+    max_seeds: BudgetOption = None,
+    margin: MarginOption = None,
+    baseline: BaselineOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a very large sweep.")] = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
@@ -112,7 +117,7 @@ def sweep(
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
-    _check_metric(metric)
+    check_metric(metric)
     from nnexp.cli.display import JSON_LINES, display_for
     from nnexp.cli.planning import confirm, show_plan
     from nnexp.cli.underway import UnderWay
@@ -128,7 +133,9 @@ def sweep(
     words = [*(overrides or []), *(settings or [])]
     options = {"search": search, "trials": trials, "tune": tune, "metric": metric}
     described = read_sweep(config, words, seeds, options, lambda count, first: confirm(count, first, workers, yes))
-    given = Given.of(config, words, {"seeds": seeds, **options})
+    described = settling(described, until_settled, max_seeds, margin, baseline)
+    settled_by = {"max_seeds": max_seeds, "margin": margin, "baseline": baseline}
+    given = Given.of(config, words, {"seeds": seeds, **options, "until_settled": until_settled or None, **settled_by})
     if part is not None and described.by_results:
         raise InputError(
             f"--shard: {described.by_results} chooses its runs by what came out before, so they cannot be divided "
@@ -149,7 +156,7 @@ def sweep(
     known = partial(identify, given=given, new=new, extend=extend)
     with (
         _connected(cluster, jobs, workers) as machines,
-        _planned(described, root, known) as (course, data, identity),
+        planned(described, root, known) as (course, data, identity),
     ):
         if identity.told:
             raise InputError("\n".join([*identity.told, "nothing was run"]))
@@ -176,6 +183,8 @@ def sweep(
         display.event("findings", **course.findings.plain())
         if not json:
             _tell_findings(course.findings, described.tune is not None, how, quiet)
+    if interrupted is None and not stopped and course.settled is not None and not json:
+        tell_settled(course.settled, plan, how, quiet)
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
     if members and not quiet and not json:
@@ -243,7 +252,7 @@ def _connected(address: str | None, jobs: int | None, workers: int) -> Iterator[
 
 
 @contextmanager
-def _planned(
+def planned(
     described: Sweep, root: Path, identify: Callable[[Course, Shelf], Identity]
 ) -> Iterator[tuple[Course, Path | None, Identity]]:
     """The sweep's course, the folder of the data that its processes share, and which sweep it is.
@@ -274,7 +283,7 @@ def _planned(
         yield course, data, identity
 
 
-def _check_metric(word: str | None) -> None:
+def check_metric(word: str | None) -> None:
     """Raises InputError, before anything is run, for what is no metric's name."""
     from nnexp.components.base import members
     from nnexp.components.metrics import Metric

@@ -28,8 +28,8 @@ class Surface(TrainingGround):
     """A function f(θ) to be minimized, without examples: one update is an epoch."""
 
     keys: ClassVar = frozenset(
-        {"name", "seed", "plugins", "dataset", "optimizer", "schedule", "clip", "stop", "monitor", "precision"}
-        | {"threads"}
+        {"name", "seed", "streams", "plugins", "dataset", "optimizer", "schedule", "clip", "stop", "monitor"}
+        | {"precision", "threads"}
     )
     precision: ClassVar = "float64"
 

@@ -249,5 +249,7 @@ def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     identity["dataset"] = {key: v for key, v in identity["dataset"].items() if key not in config.dataset.input_paths}
     identity["monitor"] = {key: v for key, v in identity["monitor"].items() if key not in config.monitor.beside}
     identity["plugins"] = [digest(Path(path)) for path in config.plugins]
+    if not identity["streams"]:  # as it was before single streams could have seeds of their own
+        del identity["streams"]
     text = json.dumps([identity, data_hash, __version__], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -30,6 +30,7 @@ from nnexp.components.pretraining import Pretraining
 from nnexp.components.regularizers import Regularizer
 from nnexp.components.schedules import ConstantSchedule, Schedule
 from nnexp.components.surfaces import Surface as Surface  # the other one
+from nnexp.config.seeds import Seeds, Streams
 
 RunName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -117,6 +118,7 @@ class ExperimentConfig(Settings):
 
     name: RunName = Field("run", description="first part of the run folder's name; the file's name where not given")
     seed: int = Field(0, ge=0, lt=2**63, description="one seed for all random streams")
+    streams: Streams = Field(Streams(), description="random streams with seeds of their own; the others follow seed")
     plugins: Annotated[tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])] = Field(
         (), description="Python files with components of your own, relative to this file"
     )
@@ -156,6 +158,11 @@ class ExperimentConfig(Settings):
         "auto",
         description="that share a run's work; auto: as many as are quickest, by measurement; in a sweep always 1",
     )
+
+    @property
+    def seeds(self) -> Seeds:
+        """The seed of each random stream."""
+        return Seeds(self.seed, self.streams)
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnexp.components.augmentations import Augmentation, ImageAugmentation, InputAugmentation, Mixup
 from nnexp.components.preprocessing import Fitted
+from nnexp.config.seeds import Seeds
 from nnexp.engine.streams import stream
 
 
@@ -32,7 +33,7 @@ class Augmenter:
         chosen: Sequence[Augmentation],
         fitted: Sequence[Fitted],
         dtype: np.dtype,
-        seed: int,
+        seed: int | Seeds,
         known: tuple[int, int] | None = None,
     ):
         """`known` is the data set's own shape of images; changed inputs are prepared by the steps `fitted`."""

@@ -12,6 +12,7 @@ import numpy as np
 from nnexp.components.batching import Batching
 from nnexp.components.datasets import Dataset, Table
 from nnexp.components.preprocessing import Fitted
+from nnexp.config.seeds import Seeds
 from nnexp.engine import streams
 from nnexp.engine.streams import stream
 from nnexp.errors import Misfit
@@ -87,7 +88,7 @@ class Loaded:
         return self.table.x.nbytes + self.table.t.nbytes
 
 
-def load(dataset: Dataset, seed: int) -> Loaded:
+def load(dataset: Dataset, seed: int | Seeds) -> Loaded:
     """Load a data set. Raises Misfit or InputError."""
     rng = stream(seed, "data")
     before, source = rng.bit_generator.state, rng.bit_generator.seed_seq
@@ -105,7 +106,7 @@ def load(dataset: Dataset, seed: int) -> Loaded:
 
 def prepare(
     dataset: Dataset,
-    seed: int,
+    seed: int | Seeds,
     precision: str,
     keep_raw: bool = False,
     saved: Mapping[str, np.ndarray] | None = None,
@@ -282,13 +283,14 @@ class Batches:
         x: np.ndarray,
         t: np.ndarray,
         batching: Batching,
-        seed: int,
+        seed: int | Seeds,
         legacy: np.random.RandomState | None = None,
     ):
         """x (N, F) with targets t (N, ...); `shuffle: sklearn` draws from `legacy`, from its present state on."""
         self.x, self.t, self.batching, self.seed = x, t, batching, seed
         if batching.shuffle == "sklearn":
-            self._legacy = streams.legacy(seed) if legacy is None else legacy
+            number = seed if isinstance(seed, int) else seed.of("shuffle")
+            self._legacy = streams.legacy(number) if legacy is None else legacy
             self._legacy_start = self._legacy.get_state()
             self._legacy_order, self._legacy_epoch = np.arange(len(x)), 0
         self.rows = batching.rows(len(x))

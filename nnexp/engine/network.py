@@ -23,6 +23,7 @@ from nnexp.components.normalizations import (
     WeightNormalization,
 )
 from nnexp.components.regularizers import Activity, Noise
+from nnexp.config.seeds import Seeds
 from nnexp.engine.calls import run
 from nnexp.engine.stages import (
     ActivationStage,
@@ -179,7 +180,7 @@ class Network:
     def initialize(
         self,
         initializer: Initializer,
-        seed: int,
+        seed: int | Seeds,
         x: np.ndarray,
         legacy: np.random.RandomState | None = None,
         saved: Mapping[str, np.ndarray] | None = None,

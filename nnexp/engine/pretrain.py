@@ -11,6 +11,7 @@ from nnexp.components.initializers import Initializer
 from nnexp.components.losses import Mse
 from nnexp.components.optimizers import Adam
 from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
+from nnexp.config.seeds import Seeds
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Layer, Network
 from nnexp.engine.stages import LinearStage, WeightNormStage
@@ -23,7 +24,9 @@ CHUNK = 512
 class Pretrainer:
     """Pre-trains the hidden layers of an initialized network on x (N, I). Iterate over `run()`."""
 
-    def __init__(self, pretraining: Pretraining, network: Network, initializer: Initializer, x: np.ndarray, seed: int):
+    def __init__(
+        self, pretraining: Pretraining, network: Network, initializer: Initializer, x: np.ndarray, seed: int | Seeds
+    ):
         self.pretraining, self.network, self.initializer = pretraining, network, initializer
         self.x, self.seed = x, seed
         self.errors: list[dict[str, Any]] = []

@@ -1,7 +1,7 @@
 """Named, independent random streams from one seed.
 
 Each purpose draws from its own stream, so changing the optimizer changes neither the split, nor the initial weights,
-nor the order of the batches: runs of one seed are paired.
+nor the order of the batches: runs of one seed are paired. A configuration can give single streams seeds of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from zlib import crc32
 
 import numpy as np
 
-PURPOSES = ("data", "split", "init", "shuffle", "dropout", "condition", "noise", "augment", "pretrain", "search")
+from nnexp.config.seeds import Seeds, Streams
+
+PURPOSES = (*Streams.model_fields, "search", "resample")
 
 
 def legacy(seed: int) -> np.random.RandomState:
@@ -22,7 +24,7 @@ def legacy(seed: int) -> np.random.RandomState:
     return np.random.RandomState(seed)
 
 
-def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
+def stream(seed: int | Seeds, purpose: str, *index: int) -> np.random.Generator:
     """The generator for a purpose, and for the `index`-th epoch or layer where the purpose has several.
 
     >>> stream(0, "init").random() == stream(0, "init").random()
@@ -32,4 +34,5 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
     """
     assert purpose in PURPOSES, purpose
     key = (crc32(purpose.encode()), *index)
+    seed = seed if isinstance(seed, int) else seed.of(purpose)
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -128,7 +128,7 @@ class SurfaceExperiment(Experiment):
     def start(self) -> np.ndarray:
         """θ at step 0, shape (D,)."""
         surface = self.surface
-        scatter = surface.scatter * stream(self.config.seed, "init").normal(size=surface.size())
+        scatter = surface.scatter * stream(self.config.seeds, "init").normal(size=surface.size())
         return (surface.first() + scatter).astype(self.config.precision)
 
     def descent(self, position: Position, rng: np.random.Generator) -> SurfaceDescent:
@@ -144,11 +144,11 @@ class SurfaceTrainer(Trainer):
 
     def _set_up(self) -> None:
         experiment, config, data = self.experiment, self.config, self.experiment.data
-        self.noise_rng = stream(config.seed, "noise")
+        self.noise_rng = stream(config.seeds, "noise")
         self.point = Position(experiment.start())
         self.network = self.point  # type: ignore[assignment]
         self.learner = experiment.descent(self.point, self.noise_rng)  # type: ignore[assignment]
-        self.batches = Batches(data.train.x, data.train.t, FullBatch(shuffle="never"), config.seed)
+        self.batches = Batches(data.train.x, data.train.t, FullBatch(shuffle="never"), config.seeds)
         self.learner.attach(self.batches.x, self.batches.t)
         self.encoded = {}
         self.augmenter = None

@@ -106,7 +106,8 @@ class Experiment:
         """The data of a configuration; its table may be `loaded` already. Raises Misfit or InputError."""
         assert isinstance(config.dataset, Dataset)
         keep_raw = any(isinstance(one, ImageAugmentation) for one in config.augmentation)
-        return prepare(config.dataset, config.seed, config.precision, keep_raw, config.initialization.saved(), loaded)
+        saved = config.initialization.saved()
+        return prepare(config.dataset, config.seeds, config.precision, keep_raw, saved, loaded)
 
     @property
     def image(self) -> tuple[int, int] | None:
@@ -146,9 +147,10 @@ class Experiment:
         return isinstance(self.config.batch, SingleExample) and self.config.batch.stream
 
     @property
-    def draws_legacy(self) -> bool:
-        """Whether anything is drawn from NumPy's legacy generator."""
-        return self.config.initialization.legacy or self.config.batch.shuffle == "sklearn"
+    def draws_legacy(self) -> list[str]:
+        """The streams that are drawn from NumPy's legacy generator, which is one for all of them."""
+        init = ["init"] if self.config.initialization.legacy else []
+        return [*init, *(["shuffle"] if self.config.batch.shuffle == "sklearn" else [])]
 
     @property
     def extras(self) -> list[str]:
@@ -228,8 +230,17 @@ class Experiment:
                     "stop.target.every",
                     f"'{stop.target.metric}' is of a whole epoch, and looked at when that ends; leave 'every' out",
                 )
-        if self.draws_legacy and config.seed >= 2**32:
-            yield Misfit("seed", f"scikit-learn's generator takes seeds below 2**32 = {2**32:,}, not {config.seed:,}")
+        legacy_seeds = {purpose: config.seeds.of(purpose) for purpose in self.draws_legacy}
+        for purpose, seed in legacy_seeds.items():
+            if seed >= 2**32:
+                key = "seed" if getattr(config.streams, purpose) is None else f"streams.{purpose}"
+                yield Misfit(key, f"scikit-learn's generator takes seeds below 2**32 = {2**32:,}, not {seed:,}")
+                break
+        if len(set(legacy_seeds.values())) > 1:
+            yield Misfit(
+                "streams",
+                "scikit-learn draws parameters and order from one generator; give init and shuffle the same seed",
+            )
         if config.batch.sampling == "replacement" and config.batch.shuffle in ("never", "sklearn"):
             yield Misfit(
                 "batch.sampling",
@@ -481,20 +492,21 @@ class Trainer:
     def _set_up(self) -> None:
         """Network, learner and batches, as they are before the first update."""
         experiment, config, data = self.experiment, self.config, self.experiment.data
-        self.noise_rng = stream(config.seed, "dropout")
+        self.noise_rng = stream(config.seeds, "dropout")
         self.network = experiment.network(self.noise_rng)
-        generator = legacy(config.seed) if experiment.draws_legacy else None
-        some = stream(config.seed, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
+        drawing = experiment.draws_legacy
+        generator = legacy(config.seeds.of(drawing[0])) if drawing else None
+        some = stream(config.seeds, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
         saved = config.initialization.saved()
-        self.network.initialize(config.initialization, config.seed, data.train.x[some], generator, saved)
+        self.network.initialize(config.initialization, config.seeds, data.train.x[some], generator, saved)
         self.learner = experiment.learner(self.network)
         self.encoded = {name: experiment.encoded(data.split(name).t) for name in SPLITS}
         self.augmenter: Augmenter | None = None
         if config.augmentation:
-            given = (config.augmentation, data.fitted, self.network.dtype, config.seed)
+            given = (config.augmentation, data.fitted, self.network.dtype, config.seeds)
             self.augmenter = Augmenter(*given, experiment.image)
         inputs = data.train.x if data.raw is None else data.raw
-        self.batches = Batches(inputs, self.encoded["train"], config.batch, config.seed, generator)
+        self.batches = Batches(inputs, self.encoded["train"], config.batch, config.seeds, generator)
         self.learner.attach(inputs, self.encoded["train"])
         self.network.over(self.batches.rows, training=True)
 
@@ -539,7 +551,7 @@ class Trainer:
             return
         tick = perf_counter()
         x = self.experiment.data.train.x
-        layers = Pretrainer(config.pretrain, self.network, config.initialization, x, config.seed)
+        layers = Pretrainer(config.pretrain, self.network, config.initialization, x, config.seeds)
         for _ in layers.run():
             now = perf_counter()
             if now - tick > TICK:

@@ -14,6 +14,8 @@ from nnexp.store.runs import ENDED, Run, Shelf
 from nnexp.sweep.expand import Level, Search, Sweep, Trial, known_points
 from nnexp.sweep.plan import Job, Plan, make_plan
 from nnexp.sweep.search import Halving, Judge, Sampling, Searcher
+from nnexp.sweep.settle import Settled
+from nnexp.sweep.settle import stages as settling_stages
 from nnexp.sweep.space import at_edge
 
 Reader = Callable[[], Shelf]
@@ -43,10 +45,12 @@ class Course:
         self.sweep, self.plan = sweep, plan
         self.searched = sweep.search or sweep.tune
         self.findings: Findings | None = None
+        self.settled: Settled | None = None
+        """What is known so far, where seeds are added until it is."""
         self.tried: list[Job] = []
         """The runs of a search or a tuning that is over."""
         trials = sweep.trials or _probes(sweep)
-        self.suffix = "-tuning" if sweep.tune is not None else ""
+        self.suffix = "-tuning" if sweep.tune is not None else "-settled" if sweep.settling is not None else ""
         self.first = plan(sweep, shelf, trials, self.suffix)
         self.sample = self.first.jobs
         """Some runs, one of each level at least: what can be told without training is told from these."""
@@ -58,13 +62,18 @@ class Course:
 
     @property
     def prunes(self) -> bool:
-        """Whether some runs will end before their last epoch."""
-        return self.searched is not None and isinstance(self.searched.strategy, Halving)
+        """Whether some runs will end before their last epoch, or may not be run at all."""
+        halves = self.searched is not None and isinstance(self.searched.strategy, Halving)
+        return halves or self.sweep.settling is not None
 
     @property
     def later(self) -> list[dict[str, Any]]:
         """The runs that are not known yet: what sets each apart, as far as it is known."""
         found: list[dict[str, Any]] = []
+        if self.sweep.settling is not None:
+            count = self.sweep.settling.budget - len(self.sweep.seeds)
+            more = {"seed": "if open"}
+            return [{"case": lev.case, **level_of(lev), **more} for lev in self.sweep.levels for _ in range(count)]
         for level in self.sweep.levels if self.searched is not None else []:
             assert self.searched is not None
             known = {"case": level.case} | {key: tree.data for key, tree in level.combination.items()}
@@ -78,6 +87,9 @@ class Course:
 
     def stages(self, read: Reader) -> Iterator[Stage]:
         """The stages; `read` gives the runs as they are. A stage whose runs are all there is left out, but the last."""
+        if self.sweep.settling is not None:
+            yield from settling_stages(self, read)
+            return
         if self.searched is None:
             yield Stage(self.first, "")
             return
@@ -116,7 +128,7 @@ class Course:
             if not new:
                 break
             added = self.plan(self.sweep, read(), new, self.suffix)
-            plan = replace(added, jobs=_refreshed(plan.jobs, read()) + added.jobs)
+            plan = replace(added, jobs=refreshed(plan.jobs, read()) + added.jobs)
             asked |= _by_point(added.jobs)
             first, last = min(r.start for r in now.values()) + 1, max(count.values())
             yield Stage(plan, f"{title + ', ' if title else ''}trials {first} to {last} of {search.trials}")
@@ -141,7 +153,7 @@ class Course:
                 jobs = [
                     replace(job, pause=rung if (key in left and key not in known) else None)
                     for key, group in points.items()
-                    for job in _refreshed(group, shelf, settled=key not in left or key in known)
+                    for job in refreshed(group, shelf, settled=key not in left or key in known)
                 ]
                 yield Stage(
                     replace(self.first, jobs=jobs),
@@ -150,7 +162,7 @@ class Course:
                 known = self._scores_at(rung, points, left, read())
             left = self._prune(rung, points, left, known, judges, read())
         shelf = read()
-        jobs = [job for key, group in points.items() for job in _refreshed(group, shelf, settled=key not in left)]
+        jobs = [job for key, group in points.items() for job in refreshed(group, shelf, settled=key not in left)]
         yield Stage(replace(self.first, jobs=jobs), f"{title + ', ' if title else ''}{len(left)} trials to the end")
         kept = {key: group if key in left else [] for key, group in points.items()}
         self._conclude(self.searched, kept, read(), points)
@@ -292,7 +304,7 @@ def _by_point(jobs: Sequence[Job]) -> dict[tuple[int, int], list[Job]]:
     return found
 
 
-def _refreshed(jobs: Sequence[Job], shelf: Shelf, settled: bool = False) -> list[Job]:
+def refreshed(jobs: Sequence[Job], shelf: Shelf, settled: bool = False) -> list[Job]:
     """Jobs with the runs that are there now; `settled` ones are not to be run, however they stand."""
     ended, begun = shelf.ended(), shelf.resumable()
     found = []

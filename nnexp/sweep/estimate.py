@@ -88,11 +88,11 @@ def measure(config: ExperimentConfig) -> Cost:
 
 
 def shape(config: dict[str, Any]) -> tuple[Any, ...]:
-    """What the time of a run depends on: all of its filled configuration but the seed, the name and real numbers."""
+    """What the time of a run depends on: all of its filled configuration but seeds, the name and real numbers."""
     return tuple(
         (key, repr(value))
         for key, value in flat(config).items()
-        if key not in ("seed", "name") and not isinstance(value, float)
+        if key.partition(".")[0] not in ("seed", "streams", "name") and not isinstance(value, float)
     )
 
 
@@ -125,8 +125,9 @@ def spread(runs: Iterable[Run], dataset: Any, metric: str, higher: bool) -> Spre
 
         s^2 = sum_g (n_g - 1) s_g^2 / sum_g (n_g - 1)
 
-    Only the better half of the settings g counts: far from the best, where learning rates are too small or too large,
-    runs differ by much more than those that a comparison is about.
+    Runs with seeds of their own for some streams are left out. Only the better half of the settings g counts: far from
+    the best, where learning rates are too small or too large, runs differ by much more than those that a comparison is
+    about.
     """
     wanted, groups = flat({"dataset": dataset}), dict[str, dict[int, float]]()
     known: dict[int, str | None] = {}  # of a setting, which many runs share
@@ -135,7 +136,8 @@ def spread(runs: Iterable[Run], dataset: Any, metric: str, higher: bool) -> Spre
         if id(setting) not in known:
             own = {key: inner for key, inner in setting.config.items() if key.partition(".")[0] == "dataset"}
             rest = {key: inner for key, inner in setting.config.items() if key.partition(".")[0] not in BESIDE}
-            known[id(setting)] = repr(rest) if own == wanted else None
+            apart = any(key.partition(".")[0] == "streams" for key in setting.config)
+            known[id(setting)] = repr(rest) if own == wanted and not apart else None
         group = known[id(setting)]
         if value is None or group is None or run.status != "finished":
             continue

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -23,6 +23,9 @@ from nnexp.errors import InputError, did_you_mean
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.search import AnyStrategy, RandomSearch, Sampling, Strategy
 from nnexp.sweep.space import KINDS, Axis, ChoiceRange, Space, looks_like_range, names_of, read_ranges
+
+if TYPE_CHECKING:
+    from nnexp.sweep.settle import Settling
 
 MOST_VALUES = 100_000
 """Values that `range` and `logspace` may name: beyond it is a slip of the finger."""
@@ -226,10 +229,14 @@ class Sweep:
     metric: str | None = None
     direction: str | None = None
     limits: Limits = field(default_factory=Limits)
+    settling: Settling | None = None
+    """The rule by which seeds are added until it is known; None: the seeds are those."""
 
     @property
     def by_results(self) -> str:
         """What chooses runs by what came out before, in a word; nothing where all are known in advance."""
+        if self.settling is not None:
+            return "--until-settled"
         if self.tune is not None:
             return "tune"
         return self.search.strategy.label if self.search is not None and self.search.strategy.by_results else ""

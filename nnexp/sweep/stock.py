@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from nnexp.components.datasets import Dataset
 from nnexp.config.schema import ExperimentConfig
+from nnexp.config.seeds import Seeds
 from nnexp.engine.data import SPLITS, Data, Loaded, load
 from nnexp.engine.surface import kind_of
 from nnexp.store.runs import process_mark
@@ -60,7 +61,7 @@ class Stock:
         return data
 
     def _made(self, key: str, config: ExperimentConfig, alone: bool) -> Data:
-        loaded = self._table(config.dataset, config.seed) if isinstance(config.dataset, Dataset) else None
+        loaded = self._table(config.dataset, config.seeds) if isinstance(config.dataset, Dataset) else None
         data = kind_of(config).prepare(config, loaded)
         if not alone and data.nbytes >= self.large:
             data = self._shared(key, data)
@@ -69,7 +70,7 @@ class Stock:
                 array.setflags(write=False)
         return data
 
-    def _table(self, dataset: Dataset, seed: int) -> Loaded:
+    def _table(self, dataset: Dataset, seed: Seeds) -> Loaded:
         """A data set's table. All seeds share it, unless it is drawn: then it is not kept."""
         key = _digest({"table": dataset.model_dump(mode="json")})
         found = self._loaded.get(key) or self._opened(key)
@@ -111,10 +112,10 @@ class Stock:
 
 
 def data_key(config: ExperimentConfig) -> str:
-    """What the data depend on: all of `dataset`, the seed, the precision, augmentations and a saved model."""
+    """What the data depend on: all of `dataset`, its seeds, the precision, augmentations and a saved model."""
     told = {
         "dataset": config.dataset.model_dump(mode="json"),
-        "seed": config.seed,
+        "seeds": [config.seeds.of(purpose) for purpose in ("data", "split", "condition")],
         "precision": config.precision,
         "augmentation": [one.label() for one in config.augmentation],
         "initialization": config.initialization.model_dump(mode="json") if config.initialization.input_paths else None,

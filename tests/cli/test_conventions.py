@@ -30,6 +30,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "sweep --json": ("sweep", "small.yaml", "--json", "-j", "1"),
     "sweep --status": ("sweep", "--status"),
     "stop": ("stop", "grid", "--no-wait"),
+    "variance": ("variance", "small.yaml", "streams.data=1", "streams.split=1", "--blocks", "2", "-j", "1"),
+    "variance --dry-run": ("variance", "small.yaml", "--dry-run"),
     "check": ("check", "small.yaml"),
     "compare": ("compare",),
     "compare --each": ("compare", "--each"),
@@ -93,7 +95,21 @@ def test_every_command_is_used_here() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sweep", "check", "compare", "show", "diff", "reproduce", "runs", "list", "explain", "schema"]
+    "command",
+    [
+        "train",
+        "sweep",
+        "variance",
+        "check",
+        "compare",
+        "show",
+        "diff",
+        "reproduce",
+        "runs",
+        "list",
+        "explain",
+        "schema",
+    ],
 )
 def test_json_on_stdout(folder: Path, command: str) -> None:
     words = WORDS[command] if command == "schema" else (*WORDS[command], "--format", "json")
@@ -102,7 +118,9 @@ def test_json_on_stdout(folder: Path, command: str) -> None:
     assert isinstance(json.loads(result.out), dict | list)
 
 
-@pytest.mark.parametrize("command", ["sweep", "sweep --dry-run", "compare", "diff", "runs", "list"])
+@pytest.mark.parametrize(
+    "command", ["sweep", "sweep --dry-run", "variance", "variance --dry-run", "compare", "diff", "runs", "list"]
+)
 def test_csv_on_stdout(folder: Path, command: str) -> None:
     header, *rows = csv.reader(io.StringIO(nnexp(*WORDS[command], "--format", "csv", cwd=folder).out, newline=""))
     assert rows
@@ -124,7 +142,7 @@ def test_colours_where_they_are_wanted(folder: Path) -> None:
     assert "\x1b[1;32m" in nnexp("compare", "--each", cwd=folder, FORCE_COLOR="1").out
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "reproduce"])
+@pytest.mark.parametrize("command", ["train", "sweep", "variance", "reproduce"])
 def test_quiet_is_silent(folder: Path, command: str) -> None:
     assert nnexp(*WORDS[command], "--quiet", cwd=folder) == Outcome(0, "", "")
 

@@ -16,6 +16,7 @@ from nnexp.components.base import Component, members
 from nnexp.config.load import THREAD_VARIABLES, filled, fingerprint, flat, load, load_data, slug, to_yaml
 from nnexp.config.problems import component_fields
 from nnexp.config.schema import ExperimentConfig, Stop
+from nnexp.config.seeds import Streams
 from nnexp.errors import InputError
 from tests.command import folders, nnexp
 from tests.variants import variants
@@ -91,6 +92,8 @@ def fields_missing(model: BaseModel, data: dict[str, Any]) -> list[str]:
     for key in type(model).model_fields:
         value = getattr(model, key)
         missing += [key] if key not in data else []
+        if isinstance(value, Streams):  # it holds what is given, and no more
+            continue
         for inner, plain in [(value, data.get(key))] if isinstance(value, BaseModel) else []:
             missing += [f"{key}.{name}" for name in fields_missing(inner, plain or {})]
         if isinstance(value, tuple):
