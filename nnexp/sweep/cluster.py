@@ -200,7 +200,7 @@ class Cluster:
                 threads_per_worker=1,
                 processes=True,
                 asynchronous=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: the usual one may be taken
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
             )
