@@ -43,8 +43,10 @@ def sign_flips(samples: Sequence[Sequence[float]], rounding: Sequence[float] | N
     >>> [chance.p for chance in sign_flips([[1, 2, 3, 4, 5, 6], [1, -1, 2], [0, 0]])]
     [0.03125, 0.75, 1.0]
     """
-    given = [np.asarray(sample, dtype=float) for sample in samples]
-    lost = [0.0] * len(given) if rounding is None else rounding
+    arrays = [np.asarray(sample, dtype=float) for sample in samples]
+    scales = [float(np.abs(d).max(initial=0.0)) or 1.0 for d in arrays]
+    given = [d / scale for d, scale in zip(arrays, scales, strict=True)]
+    lost = [0.0] * len(given) if rounding is None else [a / scale for a, scale in zip(rounding, scales, strict=True)]
     # what is compared are sums; less than this between two of them is rounding
     bars = [abs(math.fsum(d)) - max(a, 1e-12 * float(np.abs(d).sum())) for d, a in zip(given, lost, strict=True)]
     found: dict[int, Chance] = {}
@@ -115,6 +117,7 @@ def two_samples(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> lis
         alike.setdefault((len(a), len(b)), []).append(i)
     for (n_a, n_b), members in alike.items():
         x = np.array([[*pairs[i][0], *pairs[i][1]] for i in members], dtype=float).T
+        x /= np.maximum(np.abs(x).max(axis=0), 1e-300)
         x -= x.mean(axis=0)
         x /= np.maximum(np.abs(x).max(axis=0), 1e-300)
         chosen, exact = _divisions(n_a, n_b)
