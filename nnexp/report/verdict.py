@@ -15,10 +15,10 @@ runs of one seed share split, initial weights and batch order, and what these ad
   are guesses. With k comparisons Holm asks for k 2 / 2ⁿ ≤ 0.05.
 - **Runs that diverged or failed are outcomes.** They have no score to average, so means and differences are of the runs
   that succeeded, and would make a level look better the more often it fails. So where a comparison has failures, the
-  test is made on ranks: all outcomes of both levels are ranked together, failures last and equal to each other, and the
-  same permutation test is made on the ranks. This counts a failure as the worst outcome, however bad it was. A level that
-  fails more often is not called better where an exact test (McNemar's for pairs, Fisher's otherwise) shows that it
-  succeeds less often, nor where the difference of the successes points the other way; then the verdict is
+  test is made on ranks: all outcomes of both levels are ranked together, failures last and equal to each other, and
+  the same permutation test is made on the ranks. This counts a failure as the worst outcome, however bad it was. A
+  level that fails more often is not called better where an exact test (McNemar's for pairs, Fisher's otherwise) shows
+  that it succeeds less often, nor where the difference of the successes points the other way; then the verdict is
   inconclusive, and says why. Levels with failures are not called equivalent.
 """
 
@@ -309,7 +309,8 @@ class _Case:
         n = self.meeting.n
         if self.meeting.in_pairs:
             return 2.0 ** (1 - n)
-        return 2 / math.comb(len(self.meeting.a) + len(self.meeting.b), n)
+        mirrored = len(self.meeting.a) == len(self.meeting.b)
+        return (1 + mirrored) / math.comb(len(self.meeting.a) + len(self.meeting.b), n)
 
     def _too_few(self) -> str:
         n = self.meeting.n
