@@ -27,6 +27,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nnexp.report.levels import Asked
     from nnexp.store.runs import Run
 
 RunWords = Annotated[
@@ -48,6 +49,15 @@ def compare(
         list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="Compare with this level; the first one otherwise.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(metavar="SIZE", help="The smallest difference that matters, for 'equivalent'.")
+    ] = None,
+    allow_confounded: Annotated[
+        bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
+    ] = False,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -55,7 +65,7 @@ def compare(
     how: FormatOption = "table",
     runs: RunsOption = None,
 ) -> None:
-    """Show past runs side by side: what differs, what came out, the best."""
+    """Show past runs side by side: what differs, what came out, what is better, and whether that is known."""
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
@@ -64,7 +74,11 @@ def compare(
     keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
     if keys and each:
         raise InputError("--by averages and --each does not; give one of them")
-    show_comparison(_selected(words, where, runs_root(runs)), keys, metric, where, sort, top, each, columns, how)
+    from nnexp.report.levels import Asked
+
+    asked = Asked(baseline, margin, allow_confounded)
+    chosen = _selected(words, where, runs_root(runs))
+    show_comparison(chosen, keys, metric, where, sort, top, each, columns, how, asked)
 
 
 def show_comparison(
@@ -77,12 +91,13 @@ def show_comparison(
     each: bool,
     columns: str,
     how: str,
+    asked: Asked | None = None,
 ) -> None:
     """Print the comparison of these runs to stdout."""
     from nnexp.report.compare import compare as make
     from nnexp.report.tables import render
 
-    grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None)
+    grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None, asked=asked)
     render(grid, how, out(), columns == "all")
 
 

@@ -101,6 +101,7 @@ def test_runs_that_did_not_finish_are_counted(seeded: Path) -> None:
         "1 of 11 runs failed; the means are without them",
         "1 of 11 runs was interrupted (nnexp train --resume RUN); the means are without them",
         "1 of 11 runs is lost: its process is gone; the means are without them",
+        "levels are in the order of their mean ranks over all outcomes, with failed runs last",
     ]
     single = table(seeded, aggregate=False)
     assert len(single.rows) == 11
