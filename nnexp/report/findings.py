@@ -37,11 +37,12 @@ def findings(
     better = [(name, verdict) for name, verdict in judged if verdict.word == "better"]
     for word in ("better", "worse", "equivalent"):
         members = [(name, verdict) for name, verdict in judged if verdict.word == word]
-        for name, verdict in members[:SHOWN]:
+        shown = _few(len(members))
+        for name, verdict in members[:shown]:
             lines.append(_claim(name, baseline, verdict, decimals, margin))
-        if len(members) > SHOWN:
+        if len(members) > shown:
             than = "to" if word == "equivalent" else "than"
-            lines.append(f"{len(members) - SHOWN} more levels are {word} {than} {baseline}")
+            lines.append(f"{len(members) - shown} more levels are {word} {than} {baseline}")
     if not better and any(verdict.word == "worse" for _, verdict in judged):
         lines.append(f"no level is known to be better than {baseline}")
     if len(better) > 1:
@@ -51,6 +52,11 @@ def findings(
         )
     lines += _undecided(judged, baseline, decimals)
     return [*lines, *_basis(judged)]
+
+
+def _few(count: int) -> int:
+    """How many of so many are shown; one alone is never left out."""
+    return SHOWN if count > SHOWN + 1 else count
 
 
 def _claim(name: str, baseline: str, verdict: Verdict, decimals: int, margin: float | None) -> str:
@@ -70,15 +76,16 @@ def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: i
     lines = []
     for why, members in reasons.items():
         if why:
-            names = ", ".join(name for name, _ in members[:SHOWN])
-            more = f" and {len(members) - SHOWN} more" if len(members) > SHOWN else ""
+            names = "; ".join(name for name, _ in members[: _few(len(members))])
+            more = f"; {len(members) - SHOWN} more" if len(members) > _few(len(members)) else ""
             lines.append(f"~ {names}{more}: no claim against {baseline}, for {why}{_needs(members[0][1])}")
             continue
-        for name, verdict in members[:SHOWN]:
+        shown = _few(len(members))
+        for name, verdict in members[:shown]:
             basis = f"{_size(verdict, decimals)} ({_on(verdict)}, p = {_p(verdict.p_holm)})"
             lines.append(f"~ {name}: undecided against {baseline}, {basis}{_needs(verdict)}")
-        if len(members) > SHOWN:
-            lines.append(f"~ {len(members) - SHOWN} more levels are undecided against {baseline}")
+        if len(members) > shown:
+            lines.append(f"~ {len(members) - shown} more levels are undecided against {baseline}")
     return lines
 
 

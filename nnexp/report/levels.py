@@ -311,13 +311,12 @@ def _columns(
     halves = [half for row in rows if (half := row.get("apart", (None, None))[1])]
     finer = decimals_for(min(halves) if halves else None)
     apart = ("difference", "difference_low", "difference_high")
-    unpaired = any(row.get("pairing", "").startswith("none") for row in rows)
     columns += [
-        Column("pairs", "n" if unpaired else "pairs", number, True, 1, ("pairs", "pairing"), 1),
+        Column("pairs", "n", _or_nothing, True, 1, ("pairs", "pairing"), 1),
         Column("apart", "difference", lambda v: signed(v, finer), True, 0, apart, 1),
         Column("p_holm", "p", chance, True, 0, ("p", "p_holm", "p_equivalent", "p_success"), 1),
-        Column("g", "g", lambda v: score(v, 2), True, 2, (), 1),
-        Column("p_better", "P(better)", lambda v: score(v, 2), True, 3, (), 1),
+        Column("g", "g", lambda v: "" if v is None else score(v, 2), True, 2, (), 1),
+        Column("p_better", "P(A>B)", lambda v: "" if v is None else score(v, 2), True, 3, (), 1),
         Column("verdict", "verdict", number, False, 0, (), 1),
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]
@@ -332,7 +331,7 @@ def signed(apart: tuple[float | None, float | None] | None, decimals: int) -> st
     """
     if apart is None or apart[0] is None:
         return ""
-    difference, half = apart
+    difference, half = apart[0], apart[1]
     text = ("+" if difference >= 0 else "") + score(difference, decimals)
     return text if half is None else f"{text} ± {score(half, decimals)}"
 
@@ -347,6 +346,10 @@ def chance(p: float | None) -> str:
 def _succeeded(counts: tuple[int, int, float | None, float | None]) -> str:
     good, ended, low, high = counts
     return "-" if low is None or high is None else f"{good}/{ended} ({low:.2f} to {high:.2f})"
+
+
+def _or_nothing(value: Any) -> str:
+    return "" if value is None else number(value)
 
 
 def _interval(s: Summary, decimals: int) -> str:

@@ -325,10 +325,10 @@ class _Case:
 
     def _more(self) -> int | None:
         """Seeds beyond those that are there with which the comparison would be settled, with power 0.8."""
-        least = FEWEST
-        if self.meeting.in_pairs:
-            least = max(least, math.ceil(1 - math.log2(self.level)))
         have = self.meeting.n
+        # below FEWEST nothing is known of this comparison's place among the others
+        level = self.level if have >= FEWEST else LEVEL / max(self.comparisons, 1)
+        least = max(FEWEST, math.ceil(1 - math.log2(level))) if self.meeting.in_pairs else FEWEST
         if have < FEWEST:
             return least - have
         a, b = _tested(self.meeting, self.higher)
