@@ -23,8 +23,7 @@ def findings(
     judged = [(name, verdict) for name, verdict in told if verdict is not None]
     if not judged:
         return []
-    halves = [verdict.half for _, verdict in judged if verdict.half]
-    decimals = decimals_for(min(halves) if halves else None)
+    decimals = decimals_of([(verdict.difference, verdict.half) for _, verdict in judged])
     lines: list[str] = []
     if guard.confounded:
         if not allow_confounded:
@@ -52,6 +51,16 @@ def findings(
         )
     lines += _undecided(judged, baseline, decimals)
     return [*lines, *_basis(judged)]
+
+
+def decimals_of(apart: Sequence[tuple[float | None, float | None]]) -> int:
+    """How many decimals show differences with these half intervals; those that are rounding tell nothing.
+
+    >>> decimals_of([(0.1, 0.0031), (0.1, 1e-17), (0.2, None)])
+    4
+    """
+    halves = [half for difference, half in apart if half and half > 1e-9 * abs(difference or 0.0)]
+    return decimals_for(min(halves) if halves else None)
 
 
 def _few(count: int) -> int:

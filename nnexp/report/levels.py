@@ -9,7 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
-from nnexp.report.findings import findings
+from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED, Guard, examine
 from nnexp.report.numbers import decimals_for, duration, number, score
@@ -308,8 +308,7 @@ def _columns(
     columns.append(Column("seconds", "time", duration, True, 2))
     if not judged:
         return columns
-    halves = [half for row in rows if (half := row.get("apart", (None, None))[1])]
-    finer = decimals_for(min(halves) if halves else None)
+    finer = decimals_of([row["apart"] for row in rows if "apart" in row])
     apart = ("difference", "difference_low", "difference_high")
     columns += [
         Column("pairs", "n", _or_nothing, True, 1, ("pairs", "pairing"), 1),
