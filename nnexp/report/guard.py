@@ -21,6 +21,7 @@ from nnexp.report import frame as frames
 from nnexp.report.frame import OUTCOME, Frame
 from nnexp.report.numbers import duration, number
 from nnexp.report.rows import plain
+from nnexp.store.runs import Run
 
 TRAINING_ONLY = ("dataset.preprocessing", "dataset.conditions", "dataset.scale_target")
 """Keys of the data that leave alone which examples are judged."""
@@ -50,8 +51,9 @@ def examine(
     config: Sequence[str],
 ) -> Guard:
     """Look at the outcomes of all levels. `groups` are the rows of each level, `names` what the levels are called."""
-    rows = [i for index in groups.values() for i in index if data["status"][i] in ENDED]
-    seen = data.take(rows)
+    status = data["status"]
+    ended = {level: [data.runs[i] for i in index if status[i] in ENDED] for level, index in groups.items()}
+    seen = data.take([i for index in groups.values() for i in index if status[i] in ENDED])
     varying = [c for c in frames.varying(seen, config) if c != "seed" and c not in keys]
     values = {column: _by_level(seen, keys, column) for column in varying}
     bundle = any(key in OUTCOME for key in keys)
@@ -73,9 +75,9 @@ def examine(
         told = "; ".join(f"{column} ({_told(values[column], called)})" for column in apart[:3])
         more = f" and {len(apart) - 3} more" if len(apart) > 3 else ""
         reasons.append(f"besides {', '.join(keys)}, the levels differ in {told}{more}")
-    if not incomparable and (conflict := _other_data(seen, keys)):
+    if not incomparable and (conflict := _other_data(seen, ended)):
         reasons.append(conflict)
-    if engine := _other_engine(seen, keys, called):
+    if engine := _other_engine(ended, called):
         reasons.append(engine)
     return Guard(incomparable, "; ".join(reasons), _unequal(data, groups), pooled)
 
@@ -131,22 +133,18 @@ def _conflict(data: Frame) -> bool:
     return any(digests.setdefault(run.brief.seed, run.brief.data) != run.brief.data for run in data.runs)
 
 
-def _other_data(data: Frame, keys: Sequence[str]) -> str:
+def _other_data(data: Frame, ended: Mapping[tuple, Sequence[Run]]) -> str:
     if _conflict(data):
         return "runs of one seed have other data under the same name (a changed file, or another version of it)"
-    levels: dict[tuple, dict[str, int]] = {}
-    for level, run in zip(zip(*(map(plain, data[key]) for key in keys), strict=True), data.runs, strict=True):
-        counts = levels.setdefault(level, {})
-        counts[run.brief.data] = counts.get(run.brief.data, 0) + 1
-    fixed = [next(iter(found)) for found in levels.values() if len(found) == 1 and max(found.values()) > 1]
-    return "the levels have other data under the same name" if len(set(fixed)) > 1 else ""
+    fixed = [{run.brief.data for run in runs} for runs in ended.values() if len(runs) > 1]
+    whole = [found for found in fixed if len(found) == 1]  # drawn anew for each seed, they would be several
+    return "the levels have other data under the same name" if any(one != whole[0] for one in whole) else ""
 
 
-def _other_engine(data: Frame, keys: Sequence[str], called: Mapping[tuple, str]) -> str:
+def _other_engine(ended: Mapping[tuple, Sequence[Run]], called: Mapping[tuple, str]) -> str:
     """Whether the levels were computed by other versions, or in another form of the loops."""
-    found: dict[tuple, set[tuple]] = {}
-    for level, run in zip(zip(*(map(plain, data[key]) for key in keys), strict=True), data.runs, strict=True):
-        found.setdefault(level, set()).add(run.brief.setting.made_with)
+    settings = {level: {id(run.brief.setting): run.brief.setting for run in runs} for level, runs in ended.items()}
+    found = {level: {one.made_with for one in known.values()} for level, known in settings.items() if known}
     sets = list(found.values())
     if len(sets) < 2 or all(one == sets[0] for one in sets):
         return ""
@@ -172,6 +170,6 @@ def _unequal(data: Frame, groups: Mapping[tuple, Sequence[int]]) -> list[str]:
 
 
 def _median(data: Frame, index: Sequence[int], column: str) -> float | None:
-    values = data[column]
-    known = [values[i] for i in index if data["status"][i] == "finished" and values[i] is not None]
+    values, status = data[column], data["status"]
+    known = [values[i] for i in index if status[i] == "finished" and values[i] is not None]
     return median(known) if known else None
