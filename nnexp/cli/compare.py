@@ -27,7 +27,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nnexp.report.levels import Asked
+    from nnexp.report.asked import Asked
     from nnexp.store.runs import Run
 
 RunWords = Annotated[
@@ -74,7 +74,7 @@ def compare(
     keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
     if keys and each:
         raise InputError("--by averages and --each does not; give one of them")
-    from nnexp.report.levels import Asked
+    from nnexp.report.asked import Asked
 
     asked = Asked(baseline, margin, allow_confounded)
     chosen = _selected(words, where, runs_root(runs))

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
+from nnexp.report.asked import Asked
 from nnexp.report.choose import by_tag
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import duration, number, score
 from nnexp.report.rows import best_of, column_of, groups_of, notes_on, numeric, ordered_by, plain, varies_within
 from nnexp.report.tables import Column, Grid, headings
 from nnexp.store.runs import Run
-
-if TYPE_CHECKING:
-    from nnexp.report.levels import Asked
 
 
 def compare(
@@ -58,7 +56,7 @@ def compare(
         settings = [key for key in differing if key != "seed"] or ["name"]
         keys = settings if len(groups_of(data, settings)) < len(data) else []
     if keys and aggregate is not False:
-        from nnexp.report.levels import Asked, levels
+        from nnexp.report.levels import levels
 
         return levels(chosen, data, keys, differing, metric, config, sort, top, asked or Asked())
     if asked is not None and asked.explicit:

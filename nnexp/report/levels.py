@@ -9,6 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
+from nnexp.report.asked import Asked
 from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED, Guard, examine
@@ -21,29 +22,6 @@ from nnexp.store.runs import Run
 
 UNENDED = ("pruned", "interrupted", "lost", "running")
 """Statuses that are no outcome, counted where there are any."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How levels are to be judged."""
-
-    baseline: str | None = None
-    """The level that the others are compared with; None for the first in the order of the runs."""
-    margin: float | None = None
-    """The smallest difference that matters."""
-    allow_confounded: bool = False
-
-    def __post_init__(self) -> None:
-        if self.margin is not None and not 0 < self.margin < math.inf:
-            raise InputError(
-                f"--margin: {self.margin:g} is not the size of a difference; give the smallest one that matters, in "
-                "units of the metric, as a number above 0, whichever way is better"
-            )
-
-    @property
-    def explicit(self) -> bool:
-        """Whether a verdict was asked for, rather than shown because it can be."""
-        return self.baseline is not None or self.margin is not None
 
 
 def levels(

@@ -13,8 +13,8 @@ import pytest
 from scipy import stats
 
 from nnexp.errors import InputError
+from nnexp.report.asked import Asked
 from nnexp.report.compare import compare
-from nnexp.report.levels import Asked
 from nnexp.report.tables import Grid, as_csv, as_json, as_markdown
 from tests.past import ADAM, past_run, read_all
 
