@@ -15,6 +15,7 @@ from nnexp.cli.console import (
     RunsOption,
     check_format,
     complete_run,
+    counted,
     labels_of,
     name_damaged,
     out,
@@ -58,6 +59,9 @@ def compare(
     allow_confounded: Annotated[
         bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
     ] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
+    ] = False,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -76,9 +80,9 @@ def compare(
         raise InputError("--by averages and --each does not; give one of them")
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded)
-    chosen = _selected(words, where, runs_root(runs))
-    show_comparison(chosen, keys, metric, where, sort, top, each, columns, how, asked)
+    asked = Asked(baseline, margin, allow_confounded, test)
+    root = runs_root(runs)
+    show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 
 
 def show_comparison(
@@ -92,12 +96,19 @@ def show_comparison(
     columns: str,
     how: str,
     asked: Asked | None = None,
+    root: Path | None = None,
 ) -> None:
     """Print the comparison of these runs to stdout."""
     from nnexp.report.compare import compare as make
     from nnexp.report.tables import render
 
     grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None, asked=asked)
+    if (tested := grid.meta.get("tested")) is not None and root is not None:
+        from nnexp.store.looks import look
+
+        tested["looks"] = look(root, tested["datasets"], str(grid.meta["metric"]), tested["runs"])
+        counts = "; ".join(f"{counted(count, 'look')} at {name}" for name, count in tested["looks"].items())
+        grid.notes.append(f"test scores are for the last look, after choosing by validation; so far {counts}")
     render(grid, how, out(), columns == "all")
 
 

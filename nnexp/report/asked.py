@@ -17,6 +17,8 @@ class Asked:
     margin: float | None = None
     """The smallest difference that matters."""
     allow_confounded: bool = False
+    test: bool = False
+    """Show test scores, too; a look that is to be recorded."""
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < math.inf:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
@@ -10,9 +12,22 @@ from nnexp.report.asked import Asked
 from nnexp.report.choose import by_tag
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import duration, number, score
-from nnexp.report.rows import best_of, column_of, groups_of, notes_on, numeric, ordered_by, plain, varies_within
+from nnexp.report.rows import (
+    best_of,
+    column_of,
+    datasets_of,
+    groups_of,
+    notes_on,
+    numeric,
+    ordered_by,
+    plain,
+    varies_within,
+)
 from nnexp.report.tables import Column, Grid, headings
 from nnexp.store.runs import Run
+
+TEST = "test_"
+"""What the names of test scores begin with."""
 
 
 def compare(
@@ -32,7 +47,13 @@ def compare(
     judged as `asked`. Raises InputError for keys, metrics, conditions and baselines that no run knows, and for an empty
     selection.
     """
-    given = conditions
+    given, asked = conditions, asked or Asked()
+    for option, word in (("--metric", metric), ("--sort", sort), *(("--where", text) for text in conditions)):
+        if not asked.test and word and re.search(r"(^|\sand\s)\s*-?test_", word):
+            raise InputError(
+                f"{option}: '{word}' looks at the test split, which is not for choosing; choose by validation, and "
+                "look at what was chosen with --test (looks are counted)"
+            )
     runs, conditions = by_tag(runs, conditions)
     data = frames.frame(runs)
     if conditions and len(data):
@@ -41,7 +62,8 @@ def compare(
     if not chosen:
         raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))
     metrics = frames.metric_columns(chosen)
-    metric = named_metric(metric, metrics) if metric and metrics else frames.default_metric(chosen, metrics)
+    open_to = [name for name in metrics if asked.test or not name.startswith(TEST)]
+    metric = named_metric(metric, open_to) if metric and metrics else frames.default_metric(chosen, open_to)
     config = frames.config_columns(data, metrics)
     for key in set(by) & set(metrics):
         raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
@@ -58,10 +80,10 @@ def compare(
     if keys and aggregate is not False:
         from nnexp.report.levels import levels
 
-        return levels(chosen, data, keys, differing, metric, config, sort, top, asked or Asked())
-    if asked is not None and asked.explicit:
+        return levels(chosen, data, keys, differing, metric, config, sort, top, asked)
+    if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
-    return _runs(chosen, data, differing, metric, metrics, sort, top)
+    return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
 
 
 def named_metric(word: str, metrics: Sequence[str]) -> str:
@@ -69,7 +91,7 @@ def named_metric(word: str, metrics: Sequence[str]) -> str:
     found = [name for name in metrics if word in (name, name.partition("_")[2])]
     if found:
         return found[0]
-    offered = [name for name in metrics if not name.startswith("test_")]
+    offered = [name for name in metrics if not name.startswith(TEST)]
     guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
     raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
@@ -82,8 +104,9 @@ def _runs(
     metrics: list[str],
     sort: str | None,
     top: int | None,
+    test: bool,
 ) -> Grid:
-    shown = [m for m in metrics if not m.startswith("test_") or m == metric]
+    shown = list(metrics)
     if metric in shown:
         shown = [metric, *(m for m in shown if m != metric)]
     names = len(set(data["name"])) > 1
@@ -100,10 +123,13 @@ def _runs(
     rows = [{column.key: plain(data[column.key][i]) for column in columns} for i in order]
     best = frozenset() if metric is None else best_of([row[metric] for row in rows], metric, runs, top)
     rows = rows[:top]
-    notes = notes_on(runs, metric)
+    notes = notes_on(runs)
     if len(rows) < len(data):
         notes.append(f"{len(rows)} of {len(data)} runs shown")
-    return Grid(columns, rows, best, notes=notes, meta={"kind": "runs", "metric": metric})
+    meta: dict[str, Any] = {"kind": "runs", "metric": metric}
+    if test:
+        meta["tested"] = {"datasets": datasets_of(runs), "runs": len(rows)}
+    return Grid(columns, rows, best, notes=notes, meta=meta)
 
 
 def _sorted(

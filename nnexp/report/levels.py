@@ -14,7 +14,17 @@ from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED, Guard, examine
 from nnexp.report.numbers import decimals_for, duration, number, score
-from nnexp.report.rows import best_of, column_of, distinct, groups_of, notes_on, numeric, ordered_by, varies_within
+from nnexp.report.rows import (
+    best_of,
+    column_of,
+    datasets_of,
+    distinct,
+    groups_of,
+    notes_on,
+    numeric,
+    ordered_by,
+    varies_within,
+)
 from nnexp.report.statistics import Summary, summarize, wilson
 from nnexp.report.tables import Column, Grid, headings
 from nnexp.report.verdict import Outcomes, Verdict, judge
@@ -52,6 +62,9 @@ def levels(
     for row, verdict in zip(rows, judged.verdicts, strict=True):
         row |= _cells(verdict)
     columns = _columns(data, keys, heads, rows, failed, any(judged.verdicts))
+    tested = f"test_{(metric or '').partition('_')[2]}"
+    if asked.test and metric != tested:
+        columns += _test_column(data, list(groups.values()), rows, tested)
     if sort is None:
         order = _best_first(outcomes, higher)
         rows = [rows[i] for i in order]
@@ -70,7 +83,7 @@ def levels(
         best = frozenset(i for i, j in enumerate(order[:top]) if j == first and len(rows) > 1 and rows[i]["n"])
     else:
         best = best_of([row["mean"] for row in rows], metric or "", runs, top)
-    notes = notes_on(runs, metric, "; the means are without them")
+    notes = notes_on(runs, "; the means are without them")
     if failed and sort is None and total > 1:
         notes.append("levels are in the order of their mean ranks over all outcomes, with failed runs last")
     if judged.unmeasured:
@@ -88,6 +101,9 @@ def levels(
         notes.append(f"{len(rows[:top])} of {total} levels shown")
     told = [(names[i], judged.verdicts[i]) for i in order]
     meta: dict[str, Any] = {"kind": "levels", "by": keys, "metric": metric}
+    if asked.test:
+        shown = [run for i in order[:top] for run in _runs_at(data, list(groups.values())[i])]
+        meta["tested"] = {"datasets": datasets_of(shown), "runs": len(shown)}
     if any(judged.verdicts):
         meta |= {"baseline": names[judged.baseline], "margin": asked.margin, "confounded": judged.guard.confounded}
     return Grid(
@@ -298,6 +314,32 @@ def _columns(
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]
     return columns
+
+
+def _runs_at(data: Frame, index: Sequence[int]) -> list[Run]:
+    return [data.runs[i] for i in index]
+
+
+def _test_column(
+    data: Frame, groups: Sequence[Sequence[int]], rows: Sequence[dict[str, Any]], metric: str
+) -> list[Column]:
+    """The mean test score of each level with its interval, put into the rows; nothing where no run has one."""
+    if metric not in data.columns:
+        return []
+    values, halves = data[metric], []
+    for row, index in zip(rows, groups, strict=True):
+        s = summarize([float(values[i]) for i in index if values[i] is not None and math.isfinite(values[i])])
+        known = s.mean is not None and s.half is not None
+        low, high = (s.mean - s.half, s.mean + s.half) if known else (None, None)  # type: ignore[operator]
+        row |= {metric: s.mean, f"{metric}_low": low, f"{metric}_high": high, "tested": s}
+        halves.append((s.mean, s.half))
+    decimals = decimals_of(halves)
+    parts = (metric, f"{metric}_low", f"{metric}_high")
+
+    def shown(s: Summary) -> str:
+        return score(s.mean, decimals) + ("" if s.half is None else f" ± {score(s.half, decimals)}")
+
+    return [Column("tested", metric, shown, True, 0, parts)]
 
 
 def signed(apart: tuple[float | None, float | None] | None, decimals: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from nnexp.report import frame as frames
@@ -76,8 +77,8 @@ def best_of(values: Sequence[Any], metric: str, runs: Sequence[Run], top: int | 
     return frozenset(i for i, value in enumerate(values[:top]) if value == target)
 
 
-def notes_on(runs: Sequence[Run], metric: str | None, consequence: str = "") -> list[str]:
-    """How many runs did not finish, and that test scores are not for choosing."""
+def notes_on(runs: Sequence[Run], consequence: str = "") -> list[str]:
+    """How many runs did not finish."""
     notes = []
     found = Counter(run.status for run in runs)
     total = f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
@@ -92,6 +93,13 @@ def notes_on(runs: Sequence[Run], metric: str | None, consequence: str = "") -> 
         count = found[status]
         if count:
             notes.append(f"{count} of {total} {one if count == 1 else several}{consequence}")
-    if metric is not None and metric.startswith("test_"):
-        notes.append("test scores are for the last look; choose by validation")
     return notes
+
+
+def datasets_of(runs: Sequence[Run]) -> list[str]:
+    """The data sets of runs: their names, and the file where the name is only that of a format."""
+    found = set()
+    for setting in {id(run.brief.setting): run.brief.setting for run in runs}.values():
+        name, path = str(setting.config.get("dataset.name")), setting.config.get("dataset.path")
+        found.add(name if path is None else f"{name} {PurePath(str(path)).name}")
+    return sorted(found)
