@@ -68,6 +68,8 @@ def examine(
             pooled.append(column)
     if not apart and len(pooled) > 1 and _joined_otherwise(seen, keys, pooled):
         apart = pooled
+    components = [column for column in apart if column.endswith(".name")]
+    apart = [c for c in apart if not any(c != name and _owns(name, c) for name in components)]
     incomparable = _incomparable(seen, [*varying, *keys], metric)
     called = dict(zip(groups, names, strict=True))
     reasons = []

@@ -2035,7 +2035,6 @@ PAST = [
     ),
     ("compare --by optimizer --margin -0.01", "--margin: -0.01 is not the size of a difference; give the smallest one"),
     ("compare --by optimizer --margin nan", "--margin: nan is not the size of a difference"),
-    ("compare --by optimizer --margin small", "'small' is not a valid float"),
     ("compare --metric test_accuracy", "--metric: 'test_accuracy' looks at the test split, which is not for choosing"),
     ("compare --sort -test_loss", "--sort: '-test_loss' looks at the test split"),
     ("compare --where 'seed=0 and test_loss<1'", "--where: 'seed=0 and test_loss<1' looks at the test split"),

@@ -228,7 +228,9 @@ def test_what_belongs_to_the_compared_component_is_no_confound(tmp_path: Path) -
     level(tmp_path, 0.8, optimizer={"name": "adam", "lr": 0.001, "beta1": 0.9})
     assert verdicts(table(tmp_path))["adam"] == "better"
     grid = table(tmp_path, "lr")
-    assert "besides optimizer.lr, the levels differ in optimizer.name" in grid.findings[0]
+    assert (
+        "besides optimizer.lr, the levels differ in optimizer.name (lr 0.1: sgd; lr 0.001: adam): " in grid.findings[0]
+    )
 
 
 def test_a_key_that_varies_alike_in_all_levels_is_none(tmp_path: Path) -> None:
