@@ -50,6 +50,8 @@ class Truth:
     """The share of runs that fail, in every level."""
     rounded: bool = False
     """Scores are shares of 360 examples, as accuracies are, so that differences are often equal."""
+    against_best: bool = False
+    """The baseline is the level with the best mean, rather than the first."""
 
 
 TRUTHS = [
@@ -61,6 +63,7 @@ TRUTHS = [
     *(Truth("normal", n, in_pairs=False) for n in (6, 10, 30)),
     *(Truth("skewed", n, in_pairs=False) for n in (6, 10)),
     *(Truth("normal", n, failing=0.1) for n in (10, 30)),
+    Truth("normal", 10, levels=6, against_best=True),
 ]
 
 
@@ -86,7 +89,10 @@ def measure(truth: Truth, sweeps: int, shift: float, margin: float | None, seed:
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(sweeps):
-        verdicts = judge(sweep(truth, rng, shift), 0, higher=True, margin=margin)
+        outcomes = sweep(truth, rng, shift)
+        means = [np.mean([value for value in level.values() if value is not None]) for level in outcomes]
+        baseline = int(np.argmax(means)) if truth.against_best else 0
+        verdicts = judge(outcomes, baseline, higher=True, margin=margin)
         found.append([verdict for verdict in verdicts if verdict is not None])
     return found
 
@@ -118,6 +124,10 @@ def main() -> None:
     for truth in TRUTHS:
         spread = 1.0 if truth.in_pairs else 2**0.5
         null = measure(truth, given.sweeps, 0.0, None, given.seed)
+        if truth.against_best:
+            text = f"| {truth.shape}, against the best | {truth.n} | {truth.levels}"
+            print(f"{text} | {100 * claims(null):.1f} % | | | | |", flush=True)
+            continue
         half, whole = (measure(truth, given.sweeps, d * spread, None, given.seed + 1) for d in (0.5, 1.0))
         edge = measure(truth, given.sweeps, spread, spread * (1 if not truth.rounded else 4 / 360), given.seed + 2)
         what = truth.shape + (", rounded" if truth.rounded else "") + ("" if truth.in_pairs else ", unpaired")

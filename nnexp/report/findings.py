@@ -18,8 +18,12 @@ def findings(
     guard: Guard,
     allow_confounded: bool = False,
     margin: float | None = None,
+    against_best: bool = False,
 ) -> list[str]:
-    """What the verdicts on the levels say, in the order of the table; nothing where there are none."""
+    """What the verdicts on the levels say, in the order of the table; nothing where there are none.
+
+    `against_best`: the baseline was named, and has the best mean of several, which it may have been named for.
+    """
     judged = [(name, verdict) for name, verdict in told if verdict is not None]
     if not judged:
         return []
@@ -50,6 +54,11 @@ def findings(
             f"how the {len(better)} that are better stand to each other is not tested here: --baseline '{best}'"
         )
     lines += _undecided(judged, baseline, decimals)
+    if against_best and any(verdict.word == "worse" for _, verdict in judged):
+        lines.append(
+            f"{baseline} has the best mean of these runs; if it was named for that, others come out worse by luck more "
+            "often than in 5 of 100 tables, and new seeds would tell"
+        )
     return [*lines, *_basis(judged)]
 
 

@@ -100,6 +100,9 @@ def levels(
     if total > len(rows[:top]):
         notes.append(f"{len(rows[:top])} of {total} levels shown")
     told = [(names[i], judged.verdicts[i]) for i in order]
+    against_best = (
+        asked.baseline is not None and len(groups) > 2 and _best_first(outcomes, higher)[0] == judged.baseline
+    )
     meta: dict[str, Any] = {"kind": "levels", "by": keys, "metric": metric}
     if asked.test:
         shown = [run for i in order[:top] for run in _runs_at(data, list(groups.values())[i])]
@@ -113,7 +116,9 @@ def levels(
         f"{metric or 'no result yet,'} by {', '.join(heads[key] for key in keys)}",
         notes,
         meta,
-        findings=findings(told, names[judged.baseline], judged.guard, asked.allow_confounded, asked.margin),
+        findings=findings(
+            told, names[judged.baseline], judged.guard, asked.allow_confounded, asked.margin, against_best
+        ),
         keyed=len(keys),
         second=f"difference to {names[judged.baseline]}",
     )

@@ -29,3 +29,9 @@ def test_claims_without_a_difference_are_rare(truth):
 def test_claims_where_there_is_a_difference_are_usual():
     assert claims(measure(Truth("normal", 10), 300, 1.0, None, seed=8)) > 0.7
     assert claims(measure(Truth("normal", 10), 300, 1.0, 1.0, seed=9), ("equivalent",)) <= 0.05 + 4 * 0.0126
+
+
+def test_the_best_of_many_is_no_fair_baseline():
+    # why compare does not take it unasked
+    null = measure(Truth("normal", 10, levels=6, against_best=True), 500, 0.0, None, seed=10)
+    assert claims(null) > 0.05

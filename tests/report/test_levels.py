@@ -72,6 +72,13 @@ def test_a_baseline(three: Path, word: str) -> None:
     assert verdicts(table(three, baseline=word)) == {"nag": "better", "sgd": "better", "adam": "baseline"}
 
 
+def test_the_best_as_baseline_is_warned_of(three: Path) -> None:
+    told = [line for line in table(three, baseline="nag").findings if "has the best mean of these runs" in line]
+    assert len(told) == 1
+    for word in ("sgd", "adam"):
+        assert not any("has the best mean" in line for line in table(three, baseline=word).findings)
+
+
 def test_a_baseline_among_numbers_and_several_keys(tmp_path: Path) -> None:
     for lr in (0.01, 1.0):
         level(tmp_path, 0.5 + lr / 10, 2, optimizer={"name": "sgd", "lr": lr})
