@@ -50,41 +50,30 @@ def levels(
     repeats = len(runs) - len(counted)
     runs, data = [runs[i] for i in counted], data.take(counted)
     groups = groups_of(data, keys)
+    members = list(groups.values())
     heads = headings(keys)
     names = [_name(level, keys, heads) for level in groups]
-    outcomes = [_outcomes(data, index, metric) for index in groups.values()]
+    outcomes = [_outcomes(data, index, metric) for index in members]
     higher = frames.higher_is_better(runs, metric or "")
-    rows = []
-    for (level, index), ended in zip(groups.items(), outcomes, strict=True):
-        rows.append(dict(zip(keys, level, strict=True)) | _summary(data, index, ended))
     judged = _judged(data, groups, names, keys, metric, config, higher, asked, outcomes)
+    rows = [
+        {**dict(zip(keys, level, strict=True)), **_summary(data, index, ended), **_cells(verdict)}
+        for (level, index), ended, verdict in zip(groups.items(), outcomes, judged.verdicts, strict=True)
+    ]
     failed = any(value is None for ended in outcomes for _, value in ended)
-    for row, verdict in zip(rows, judged.verdicts, strict=True):
-        row |= _cells(verdict)
     columns = _columns(data, keys, heads, rows, failed, any(judged.verdicts))
     tested = f"test_{(metric or '').partition('_')[2]}"
     if asked.test and metric != tested:
-        columns += _test_column(data, list(groups.values()), rows, tested)
-    if sort is None:
-        order = _best_first(outcomes, higher)
-        rows = [rows[i] for i in order]
-    else:
-        descending, word = sort.startswith("-"), sort.lstrip("-")
-        word = {"value": "mean", metric: "mean"}.get(word, word)
-        order = list(range(len(rows)))
-        for i, row in enumerate(rows):
-            row["place"] = i
-        rows = ordered_by(rows, column_of(word, [c for c in columns if not c.parts]), descending)
-        order = [row["place"] for row in rows]
-    total = len(rows)
-    best: frozenset[int]
-    if failed:  # the first by ranks, if anything succeeded
-        first = _best_first(outcomes, higher)[0]
-        best = frozenset(i for i, j in enumerate(order[:top]) if j == first and len(rows) > 1 and rows[i]["n"])
-    else:
-        best = best_of([row["mean"] for row in rows], metric or "", runs, top)
+        columns += _test_column(data, members, rows, tested)
+    ranking = _best_first(outcomes, higher)
+    order = ranking if sort is None else _sorted(rows, sort, metric, columns)
+    rows = [rows[i] for i in order]
+    shown = rows[:top]
+    best = best_of([row["mean"] for row in rows], metric or "", runs, top)
+    if failed:  # by ranks; nothing where nothing succeeded
+        best = frozenset(i for i, row in enumerate(shown) if order[i] == ranking[0] and len(rows) > 1 and row["n"])
     notes = notes_on(runs, "; the means are without them")
-    if failed and sort is None and total > 1:
+    if failed and sort is None and len(rows) > 1:
         notes.append("levels are in the order of their mean ranks over all outcomes, with failed runs last")
     if judged.unmeasured:
         notes.append(f"{judged.unmeasured} of {len(runs)} runs have no {metric}; they are left out")
@@ -93,35 +82,45 @@ def levels(
     pooled = [key for key in differing if key not in (*keys, "seed") and varies_within(data, keys, key)]
     if pooled:
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
+    if pooled and failed and any(judged.verdicts):
+        notes.append("of the runs that a level pools, one that failed makes its seed count as failed")
     if judged.guard.unequal and any(judged.verdicts):
         notes.append(f"the levels do not have the same {', '.join(judged.guard.unequal)}")
     if judged.guard.incomparable:
         notes.append(f"no verdict: {judged.guard.incomparable}")
-    if total > len(rows[:top]):
-        notes.append(f"{len(rows[:top])} of {total} levels shown")
-    told = [(names[i], judged.verdicts[i]) for i in order]
-    against_best = (
-        asked.baseline is not None and len(groups) > 2 and _best_first(outcomes, higher)[0] == judged.baseline
-    )
+    if len(shown) < len(rows):
+        notes.append(f"{len(shown)} of {len(rows)} levels shown")
     meta: dict[str, Any] = {"kind": "levels", "by": keys, "metric": metric}
     if asked.test:
-        shown = [run for i in order[:top] for run in _runs_at(data, list(groups.values())[i])]
-        meta["tested"] = {"datasets": datasets_of(shown), "runs": len(shown)}
+        seen = [data.runs[j] for i in order[:top] for j in members[i]]
+        meta["tested"] = {"datasets": datasets_of(seen), "runs": len(seen)}
+    baseline = names[judged.baseline]
     if any(judged.verdicts):
-        meta |= {"baseline": names[judged.baseline], "margin": asked.margin, "confounded": judged.guard.confounded}
+        meta |= {"baseline": baseline, "margin": asked.margin, "confounded": judged.guard.confounded}
+    told = [(names[i], judged.verdicts[i]) for i in order]
+    against_best = asked.baseline is not None and len(rows) > 2 and ranking[0] == judged.baseline
     return Grid(
         columns,
-        rows[:top],
+        shown,
         best,
         f"{metric or 'no result yet,'} by {', '.join(heads[key] for key in keys)}",
         notes,
         meta,
-        findings=findings(
-            told, names[judged.baseline], judged.guard, asked.allow_confounded, asked.margin, against_best
-        ),
+        findings=findings(told, baseline, judged.guard, asked.allow_confounded, asked.margin, against_best),
         keyed=len(keys),
-        second=f"difference to {names[judged.baseline]}",
+        second=f"difference to {baseline}",
     )
+
+
+def _sorted(rows: Sequence[dict[str, Any]], sort: str, metric: str | None, columns: Sequence[Column]) -> list[int]:
+    """The order of the rows by a column. Raises InputError."""
+    descending, word = sort.startswith("-"), sort.lstrip("-")
+    word = {"value": "mean", metric: "mean"}.get(word, word)
+    word = {"p": "p_holm"}.get(word, word)
+    for_machines = [part for column in columns for part in column.parts]
+    key = word if word in for_machines else column_of(word, [column for column in columns if not column.parts])
+    numbered = [{"place": i, key: row.get(key)} for i, row in enumerate(rows)]
+    return [row["place"] for row in ordered_by(numbered, key, descending)]
 
 
 def _name(level: tuple, keys: Sequence[str], heads: dict[str, str]) -> str:
@@ -319,10 +318,6 @@ def _columns(
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]
     return columns
-
-
-def _runs_at(data: Frame, index: Sequence[int]) -> list[Run]:
-    return [data.runs[i] for i in index]
 
 
 def _test_column(

@@ -168,6 +168,14 @@ def test_hidden_levels_count_for_holm(three: Path) -> None:
     assert (len(grid.rows), grid.rows[0]["p_holm"]) == (1, 4 / 2**8), "the best of several was not chosen by chance"
 
 
+@pytest.mark.parametrize(("sort", "order"), [("difference", ["adam", "nag", "sgd"]), ("-g", ["nag", "adam", "sgd"])])
+def test_sorted_by_what_a_verdict_says(three: Path, sort: str, order: list[str]) -> None:
+    assert [row["optimizer.name"] for row in table(three, sort=sort).rows] == order
+    assert [row["p_holm"] for row in table(three, sort="p").rows][-1:] != [4 / 2**8], (
+        "the baseline has none, and is last"
+    )
+
+
 def test_failures_are_shown_and_ranked_last(tmp_path: Path) -> None:
     level(tmp_path, 0.7, optimizer=SGD)
     for seed in range(8):
