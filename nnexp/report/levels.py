@@ -64,7 +64,7 @@ def levels(
     columns = _columns(data, keys, heads, rows, failed, any(judged.verdicts))
     tested = f"test_{(metric or '').partition('_')[2]}"
     if asked.test and metric != tested:
-        columns += _test_column(data, members, rows, tested)
+        columns[-1:-1] = _test_column(data, members, rows, tested)  # in front of the time
     ranking = _best_first(outcomes, higher)
     order = ranking if sort is None else _sorted(rows, sort, metric, columns)
     rows = [rows[i] for i in order]
@@ -303,9 +303,9 @@ def _columns(
     for name in ("diverged", "failed", *UNENDED):
         if any(row[name] for row in rows):
             columns.append(Column(name, name, _count, True, 1))
-    columns.append(Column("seconds", "time", duration, True, 2))
+    time = Column("seconds", "time", duration, True, 2)
     if not judged:
-        return columns
+        return [*columns, time]
     finer = decimals_of([row["apart"] for row in rows if "apart" in row])
     apart = ("difference", "difference_low", "difference_high")
     columns += [
@@ -317,7 +317,7 @@ def _columns(
         Column("verdict", "verdict", number, False, 0, (), 1),
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]
-    return columns
+    return [*columns, time]
 
 
 def _test_column(
