@@ -15,6 +15,7 @@ from nnexp.cli.console import (
     RunsOption,
     check_format,
     complete_run,
+    counted,
     labels_of,
     name_damaged,
     out,
@@ -27,6 +28,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nnexp.report.asked import Asked
     from nnexp.store.runs import Run
 
 RunWords = Annotated[
@@ -48,6 +50,18 @@ def compare(
         list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="Compare with this level; the first one otherwise.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(metavar="SIZE", help="The smallest difference that matters, for 'equivalent'.")
+    ] = None,
+    allow_confounded: Annotated[
+        bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
+    ] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
+    ] = False,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -55,7 +69,7 @@ def compare(
     how: FormatOption = "table",
     runs: RunsOption = None,
 ) -> None:
-    """Show past runs side by side: what differs, what came out, the best."""
+    """Show past runs side by side: what differs, what came out, what is better, and whether that is known."""
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
@@ -64,7 +78,11 @@ def compare(
     keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
     if keys and each:
         raise InputError("--by averages and --each does not; give one of them")
-    show_comparison(_selected(words, where, runs_root(runs)), keys, metric, where, sort, top, each, columns, how)
+    from nnexp.report.asked import Asked
+
+    asked = Asked(baseline, margin, allow_confounded, test)
+    root = runs_root(runs)
+    show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 
 
 def show_comparison(
@@ -77,12 +95,20 @@ def show_comparison(
     each: bool,
     columns: str,
     how: str,
+    asked: Asked | None = None,
+    root: Path | None = None,
 ) -> None:
     """Print the comparison of these runs to stdout."""
     from nnexp.report.compare import compare as make
     from nnexp.report.tables import render
 
-    grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None)
+    grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None, asked=asked)
+    if (tested := grid.meta.get("tested")) is not None and root is not None:
+        from nnexp.store.looks import look
+
+        tested["looks"] = look(root, tested["datasets"], str(grid.meta["metric"]), tested["runs"])
+        counts = "; ".join(f"{counted(count, 'look')} at {name}" for name, count in tested["looks"].items())
+        grid.notes.append(f"test scores are for the last look, after choosing by validation; so far {counts}")
     render(grid, how, out(), columns == "all")
 
 

@@ -33,6 +33,8 @@ class Column:
     """Columns of a higher rank are hidden first where the terminal is narrow."""
     parts: tuple[str, ...] = ()
     """For machines: the columns that stand in this one's place in CSV and JSON."""
+    panel: int = 0
+    """For people: 1 for a column of the second table, under the first."""
 
     @property
     def machine_keys(self) -> tuple[str, ...]:
@@ -49,6 +51,19 @@ class Grid:
     title: str = ""
     notes: list[str] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+    """What the table says, in sentences; they stand in front of the notes."""
+    keyed: int = 1
+    """How many columns at the left are repeated in a second table."""
+    second: str = ""
+    """The title of the second table."""
+
+    @property
+    def panels(self) -> list[tuple[str, list[Column]]]:
+        """The tables that people see, one or two, each with its title."""
+        first = [column for column in self.columns if column.panel == 0]
+        other = [column for column in self.columns if column.panel == 1]
+        return [(self.title, first), *([(self.second, [*first[: self.keyed], *other])] if other else [])]
 
     def cells(self, columns: Sequence[Column]) -> list[list[str]]:
         """What people read, a line each."""
@@ -116,7 +131,8 @@ def as_json(grid: Grid) -> str:
     """Versioned, unrounded, null for missing."""
     keys = [key for column in grid.columns for key in column.machine_keys]
     rows = [{key: _null(row.get(key)) for key in keys} for row in grid.rows]
-    document = {"format": JSON_FORMAT, **grid.meta, "rows": rows, "notes": grid.notes}
+    findings = {"findings": grid.findings} if grid.findings else {}
+    document = {"format": JSON_FORMAT, **grid.meta, "rows": rows, **findings, "notes": grid.notes}
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -128,38 +144,49 @@ def _null(value: Any) -> Any:
 
 def as_markdown(grid: Grid) -> str:
     """A pipe table with the best rows in bold, the title above and the notes below."""
-    lines = [f"{grid.title}:", ""] if grid.title else []
-    lines.append("| " + " | ".join(column.heading for column in grid.columns) + " |")
-    lines.append("|" + "|".join("---:" if column.right else "---" for column in grid.columns) + "|")
-    for index, cells in enumerate(grid.cells(grid.columns)):
-        shown = [cell.replace("|", "\\|") for cell in cells]
-        if index in grid.best:
-            shown = [f"**{cell}**" if cell else cell for cell in shown]
-        lines.append("| " + " | ".join(shown) + " |")
-    notes = "".join(f"\n{note}\n" for note in grid.notes)
-    return "\n".join(lines) + "\n" + notes
+    lines: list[str] = []
+    for title, columns in grid.panels:
+        lines += [*([""] if lines else []), *([f"{title}:", ""] if title else [])]
+        lines.append("| " + " | ".join(column.heading for column in columns) + " |")
+        lines.append("|" + "|".join("---:" if column.right else "---" for column in columns) + "|")
+        for index, cells in enumerate(grid.cells(columns)):
+            shown = [cell.replace("|", "\\|") for cell in cells]
+            if index in grid.best:
+                shown = [f"**{cell}**" if cell else cell for cell in shown]
+            lines.append("| " + " | ".join(shown) + " |")
+    below = "".join(f"\n{text}\n" for text in (*grid.findings, *grid.notes))
+    return "\n".join(lines) + "\n" + below
 
 
 def _as_table(grid: Grid, console: Console, every_column: bool) -> None:
-    columns = list(grid.columns)
     hidden: list[Column] = []
-    if console.is_terminal and not every_column:
-        while len(columns) > 2 and _width(grid, columns, console) > console.width:
-            least = max(range(len(columns)), key=lambda i: (columns[i].rank, i))
-            if columns[least].rank == 0:
-                break
-            hidden.append(columns.pop(least))
-    if console.is_terminal:
-        console.print(_rich(grid, columns))
-    else:
-        console.file.write(as_text(grid, columns))
-    notes = list(grid.notes)
+    for place, (title, columns) in enumerate(grid.panels):
+        if console.is_terminal:
+            if not every_column:
+                hidden += _hide(grid, columns, console)
+            console.print(_rich(grid, columns, title))
+        else:
+            console.file.write(("\n" if place else "") + as_text(grid, columns, title))
+    if grid.findings and not console.is_terminal:
+        console.file.write("\n")
+    notes = [*grid.findings, *grid.notes]
     if hidden:
-        names = ", ".join(column.heading for column in reversed(hidden[-6:]))
+        names = ", ".join(column.heading for column in hidden[-6:])
         more = f" and {len(hidden) - 6} more" if len(hidden) > 6 else ""
         notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden: {names}{more} (--columns all)")
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _hide(grid: Grid, columns: list[Column], console: Console) -> list[Column]:
+    """Take away columns of a rank, the highest and rightmost first, until the table fits; those, from left to right."""
+    hidden: list[Column] = []
+    while len(columns) > 2 and _width(grid, columns, console) > console.width:
+        least = max(range(len(columns)), key=lambda i: (columns[i].rank, i))
+        if columns[least].rank == 0:
+            break
+        hidden.append(columns.pop(least))
+    return hidden[::-1]
 
 
 def _marked(grid: Grid, columns: Sequence[Column]) -> list[list[str]]:
@@ -175,16 +202,16 @@ def _width(grid: Grid, columns: Sequence[Column], console: Console) -> int:
     """What the table takes where nothing is folded."""
     from rich.measure import Measurement
 
-    return Measurement.get(console, console.options.update_width(10_000), _rich(grid, columns)).maximum
+    return Measurement.get(console, console.options.update_width(10_000), _rich(grid, columns, "")).maximum
 
 
-def as_text(grid: Grid, columns: Sequence[Column]) -> str:
+def as_text(grid: Grid, columns: Sequence[Column], title: str = "") -> str:
     """Plain columns, nothing cut: what a pipe gets."""
     from rich.cells import cell_len
 
     rows = [[column.heading for column in columns], *_marked(grid, columns)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(columns))]
-    lines = [grid.title] if grid.title else []
+    lines = [title] if title else []
     for row in rows:
         padded = [
             " " * (width - cell_len(cell)) + cell if column.right else cell + " " * (width - cell_len(cell))
@@ -194,14 +221,14 @@ def as_text(grid: Grid, columns: Sequence[Column]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rich(grid: Grid, columns: Sequence[Column]) -> Table:
+def _rich(grid: Grid, columns: Sequence[Column], title: str) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(
         box=box.SIMPLE_HEAD,
-        title=Text(grid.title) if grid.title else None,
+        title=Text(title) if title else None,
         title_justify="left",
         pad_edge=False,
     )

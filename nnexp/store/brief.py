@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 
 from nnexp.config.flat import flat
 
+COMPUTING = ("nnexp", "numpy", "numba")
+"""Whose versions may change what comes out."""
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -20,11 +23,13 @@ class Setting:
     metrics: tuple[str, ...]
     """Names of the final scores."""
     higher_is_better: tuple[str, ...]
+    made_with: tuple[str, ...] = ()
+    """The versions of nnexp and of what computes for it, and the form of the loops."""
 
     @cached_property
     def text(self) -> str:
         """All of it as JSON; `of` reads it."""
-        return json.dumps([self.config, self.metrics, self.higher_is_better])
+        return json.dumps([self.config, self.metrics, self.higher_is_better, self.made_with])
 
     @cached_property
     def digest(self) -> bytes:
@@ -33,8 +38,8 @@ class Setting:
     @classmethod
     def of(cls, content: list[Any]) -> Setting:
         """From the parsed `text`."""
-        config, metrics, higher = content
-        return cls(config, tuple(metrics), tuple(higher))
+        config, metrics, higher, made_with = content
+        return cls(config, tuple(metrics), tuple(higher), tuple(made_with))
 
 
 def digest_of(text: bytes) -> bytes:
@@ -56,6 +61,8 @@ class Brief(NamedTuple):
     parameters: int | None
     train_seconds: float | None
     fingerprint: str
+    data: str
+    """Hash of the table that the data were taken from."""
     seed: Any
     """The configuration's seed; None where it has none."""
     scores: list[float | None]
@@ -70,7 +77,9 @@ class Brief(NamedTuple):
         seed = config.get("seed")
         if "seed" in config:
             config["seed"] = None
-        setting = Setting(config, tuple(final), tuple(record["higher_is_better"]))
+        versions = [f"{name} {record['versions'][name]}" for name in COMPUTING if name in record["versions"]]
+        made_with = (*versions, record["form"])
+        setting = Setting(config, tuple(final), tuple(record["higher_is_better"]), made_with)
         if known is not None:
             setting = known.setdefault(setting.digest, setting)
         own = [record.get(key) for key in cls._fields[: cls._fields.index("seed")]]

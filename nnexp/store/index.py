@@ -23,7 +23,7 @@ from nnexp import __version__
 from nnexp.store.brief import Brief, Setting, digest_of
 
 NAME = ".index.sqlite"
-FORMAT = 2
+FORMAT = 3
 """Version of the tables and of what they hold; to be raised when Brief, Record or `flat` mean something else."""
 WORTHWHILE = 64
 """Folders that must have been read, or must have gone, before the index is written: fewer are read again as quickly."""

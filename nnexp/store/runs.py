@@ -308,13 +308,13 @@ class Shelf:
             self.damaged.append(Damaged(path.parent, f"plan.json cannot be used ({type(error).__name__}: {error})"))
 
     def runs_of(self, sweep: SweepRecord) -> list[Run]:
-        """The sweep's runs as far as they exist, one for each plan entry: the latest finished one, else the latest."""
+        """The sweep's runs as far as they exist, in its order; of a plan entry the latest finished, else the latest."""
         best: dict[str, Run] = {}
         for run in self.runs:
             key = run.brief.fingerprint
             if key in sweep.cases and (key not in best or run.status in ENDED or best[key].status not in ENDED):
                 best[key] = run
-        return [run.with_case(sweep.cases[key]) for key, run in best.items()]
+        return [best[key].with_case(case) for key, case in sweep.cases.items() if key in best]
 
     def ended(self) -> dict[str, Run]:
         """Runs that finished or diverged, by fingerprint: training them again would give the same."""

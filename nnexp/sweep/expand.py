@@ -426,7 +426,7 @@ def _searches(
     def refuse(key: str, message: str) -> InputError:
         return refusal(draft.place((key,), at_key=True) or Place("the sweep"), key, message)
 
-    if (axes or tuned) and spec.metric is not None and spec.metric.startswith("test_"):
+    if spec.metric is not None and spec.metric.startswith("test_"):
         raise refuse("metric", f"test scores are not for choosing; say validation_{spec.metric.removeprefix('test_')}")
     if spec.tune is not None:
         for key in ("search", "trials"):

@@ -1769,6 +1769,9 @@ SPACES = [
         "search: random\ntrials: 2\nmetric: test_accuracy\nspace: {optimizer.lr: {log: [1, 2]}}\n",
         "c.yaml:4:1  metric: test scores are not for choosing; say validation_accuracy",
     ),
+    sweep_words(
+        "sweep-judged-by-test", "--metric test_accuracy", "test scores are not for choosing; say validation_accuracy"
+    ),
     sweep(
         "judged-by-nothing",
         "search: random\ntrials: 2\nmetric: acuracy\nspace: {optimizer.lr: {log: [1, 2]}}\n",
@@ -2086,6 +2089,16 @@ PAST = [
     ("compare --where optimizer.lr", "--where: 'optimizer.lr' is not a condition; write KEY=VALUE"),
     ("compare --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
     ("compare --sort acuracy", "no run has 'acuracy'; did you mean '"),
+    ("compare --by optimizer --baseline adm", "--baseline: no level is 'adm'; did you mean 'adam'? (there is adam)"),
+    (
+        "compare --baseline adam",
+        "--baseline and --margin compare levels, and here every run has a row",
+    ),
+    ("compare --by optimizer --margin -0.01", "--margin: -0.01 is not the size of a difference; give the smallest one"),
+    ("compare --by optimizer --margin nan", "--margin: nan is not the size of a difference"),
+    ("compare --metric test_accuracy", "--metric: 'test_accuracy' looks at the test split, which is not for choosing"),
+    ("compare --sort -test_loss", "--sort: '-test_loss' looks at the test split"),
+    ("compare --where 'seed=0 and test_loss<1'", "--where: 'seed=0 and test_loss<1' looks at the test split"),
     ("plot run abc", "no run or sweep 'abc' (1 run in runs)"),
     ("plot run --metric acuracy", "--metric: no run has 'acuracy'; did you mean 'accuracy'?"),
     ("plot run -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,10 @@ def test_json(runs: Path) -> None:
     assert document["metric"] == "validation_accuracy"
     assert [row["optimizer.name"] for row in document["rows"]] == ["adam", "sgd"]
     assert [row["diverged"] for row in document["rows"]] == [0, 1]
-    assert document["notes"] == ["1 of 5 runs diverged; the means are without them"]
+    assert document["notes"] == [
+        "1 of 5 runs diverged; the means are without them",
+        "levels are in the order of their mean ranks over all outcomes, with failed runs last",
+    ]
     each = compare(runs, "--each", "--format", "json").json
     assert each["rows"][-1]["validation_accuracy"] is None
 
@@ -159,6 +163,67 @@ def test_no_runs_yet(tmp_path: Path) -> None:
     assert (result.code, result.out) == (2, "")
     assert "no runs in runs; train one first: nnexp train" in result.err
     assert nnexp("show", cwd=tmp_path).code == 2
+
+
+# -- verdicts --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def eight(tmp_path: Path) -> Path:
+    """Three optimizers with eight seeds each, in runs/."""
+    root = tmp_path / "runs"
+    for name, bonus in (("sgd", 0.0), ("nag", 0.1), ("momentum", 0.0)):
+        for seed in range(8):
+            luck = (seed * 7 % 5 - seed % 3) / 500
+            changes = {"optimizer": {"name": name, "lr": 0.1}, "seed": seed}
+            past_run(root, 0.7 + bonus + (luck if name == "momentum" else seed / 100), **changes)
+    return root
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_a_verdict_in_a_terminal(eight: Path, columns: int) -> None:
+    terminal = {"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": str(columns), "TERM": "xterm", "TTY_COMPATIBLE": "1"}
+    result = compare(eight, "past", **terminal)
+    assert result.code == 0
+    text = re.sub("\x1b\\[[0-9;]*m", "", result.out)
+    assert all(cell_len(line) <= columns for line in text.splitlines())
+    assert "difference to sgd" in text
+    assert re.search(r"nag \* +8 +\+0\.1.* ± .* better", text)
+    assert ("P(A>B)" in text.partition("hidden")[0]) == (columns >= 80)
+
+
+def test_a_baseline_and_a_margin(eight: Path) -> None:
+    document = compare(eight, "past", "--baseline", "momentum", "--margin", "0.08", "--format", "json").json
+    assert (document["baseline"], document["margin"], document["confounded"]) == ("momentum", 0.08, "")
+    words = {row["optimizer.name"]: row["verdict"] for row in document["rows"]}
+    assert words == {"nag": "better", "sgd": "equivalent", "momentum": "baseline"}
+    assert any(text.startswith("nag is better than momentum: +0.1") for text in document["findings"])
+
+
+def test_a_confounded_comparison(eight: Path) -> None:
+    for seed in range(8):
+        past_run(eight, 0.9, optimizer=ADAM, seed=seed, stop={"epochs": 9, "patience": None})
+    result = compare(eight, "past", "--by", "optimizer")
+    assert "confounded" in result.out
+    assert "besides optimizer.name, the levels differ in stop.epochs" in result.out
+    allowed = compare(eight, "past", "--by", "optimizer", "--allow-confounded", "--format", "json").json
+    assert {row["verdict"] for row in allowed["rows"]} >= {"better", "baseline"}
+
+
+def test_looks_at_the_test_split_are_counted(eight: Path) -> None:
+    refused = compare(eight, "past", "--metric", "test_accuracy")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--metric: 'test_accuracy' looks at the test split" in refused.err
+    assert not (eight / ".test-looks.jsonl").exists()
+    assert "test_" not in compare(eight, "past").out
+    first = compare(eight, "past", "--test", "--top", 1)
+    assert "test_accuracy" in first.out
+    assert "so far 1 look at moons" in first.out
+    document = compare(eight, "past", "--test", "--metric", "test_accuracy", "--format", "json").json
+    assert document["tested"] == {"datasets": ["moons"], "runs": 24, "looks": {"moons": 2}}
+    lines = [json.loads(line) for line in (eight / ".test-looks.jsonl").read_text().splitlines()]
+    assert [(line["metric"], line["runs"]) for line in lines] == [("validation_accuracy", 8), ("test_accuracy", 24)]
+    assert compare(eight).code == 0, "the file is no run"
 
 
 # -- damage ----------------------------------------------------------------------------------------

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from nnexp.errors import InputError
+from nnexp.report.asked import Asked
 from nnexp.report.compare import compare
 from nnexp.report.tables import Grid
-from tests.past import ADAM, alter, past_run, read, read_all
+from tests.past import ADAM, alter, past_run, read, read_all, scores
 
 SGD: dict[str, Any] = {"name": "sgd", "lr": 0.1}
 ACCURACIES = {"sgd": [0.7, 0.72, 0.8], "adam": [0.9, 0.91, 0.95]}
@@ -101,6 +102,7 @@ def test_runs_that_did_not_finish_are_counted(seeded: Path) -> None:
         "1 of 11 runs failed; the means are without them",
         "1 of 11 runs was interrupted (nnexp train --resume RUN); the means are without them",
         "1 of 11 runs is lost: its process is gone; the means are without them",
+        "levels are in the order of their mean ranks over all outcomes, with failed runs last",
     ]
     single = table(seeded, aggregate=False)
     assert len(single.rows) == 11
@@ -317,7 +319,6 @@ def test_nothing_to_compare() -> None:
         (["patience<3"], 0),
         (["status=finished"], 8),
         (["validation_accuracy>0.69"], 2),
-        (["test_loss>=0.49"], 1),
         (["name=past and seed<1"], 4),
         (["optimizer.name>0"], 0),
     ],
@@ -394,9 +395,24 @@ def test_metrics(seeded: Path) -> None:
 
 def test_test_scores_are_not_shown_unasked(seeded: Path) -> None:
     assert not any(key.startswith("test_") for key in keys(table(seeded, aggregate=False)))
-    grid = table(seeded, metric="test_accuracy", aggregate=False)
+    assert not any(key.startswith("test_") for key in keys(table(seeded)))
+    for options in ({"metric": "test_accuracy"}, {"sort": "-test_loss"}, {"conditions": ["seed<2 and test_loss<0.4"]}):
+        with pytest.raises(InputError, match="looks at the test split, which is not for choosing"):
+            table(seeded, **options)
+    grid = table(seeded, metric="test_accuracy", aggregate=False, asked=Asked(test=True))
     assert "test_accuracy" in keys(grid)
-    assert grid.notes == ["test scores are for the last look; choose by validation"]
+    assert grid.meta["tested"] == {"datasets": ["moons"], "runs": 6}
+
+
+def test_test_scores_of_what_was_chosen(seeded: Path) -> None:
+    alter(read_all(seeded)[0].path, final={**scores(0.7), "test_accuracy": 0.1})
+    grid = table(seeded, asked=Asked(test=True), top=1)
+    assert [row["optimizer.name"] for row in grid.rows] == ["adam"], "still in the order of the validation scores"
+    assert grid.meta["metric"] == "validation_accuracy"
+    assert grid.rows[0]["test_accuracy"] == pytest.approx(np.mean(ACCURACIES["adam"]))
+    assert grid.meta["tested"] == {"datasets": ["moons"], "runs": 3}, "only what is shown was looked at"
+    judged = table(seeded, metric="test_accuracy", asked=Asked(test=True))
+    assert column(judged, "mean") == [pytest.approx(0.92), pytest.approx((0.1 + 0.72 + 0.8) / 3)]
 
 
 def test_without_validation_the_training_is_judged(tmp_path: Path) -> None:

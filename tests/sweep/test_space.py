@@ -356,9 +356,10 @@ def test_the_command_line_stands_over_the_space(tmp_path: Path) -> None:
         read_sweep(sweep_file(tmp_path, "grid: {stop: [1, 2]}\nstop.epochs: {int: [1, 3]}\nsearch: random\ntrials: 2"))
 
 
-def test_only_a_search_may_not_look_at_the_test_split(tmp_path: Path) -> None:
+def test_a_sweep_may_not_look_at_the_test_split(tmp_path: Path) -> None:
     path = sweep_file(tmp_path, "")
-    assert read_sweep(path, options={"metric": "test_loss"}).metric == "test_loss"
+    with pytest.raises(InputError, match="test scores are not for choosing"):
+        read_sweep(path, options={"metric": "test_loss"})
     with pytest.raises(InputError, match="test scores are not for choosing"):
         read_sweep(path, ["optimizer.lr=log(1,2)"], options={"metric": "test_loss", "search": "random", "trials": 2})
 
