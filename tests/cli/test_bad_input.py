@@ -1855,7 +1855,7 @@ COMMANDS = [
     line(
         "plot-format",
         "plot components clip --format pgn",
-        "--format: 'pgn' is not one of svg, png; did you mean 'png'?",
+        "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?",
     ),
     line("plot-in-a-file", "plot components clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     line(
@@ -1871,7 +1871,7 @@ COMMANDS = [
     ),
     line("plot-plugin", "plot components --plugin mine.py", "mine.py cannot be read: No such file or directory"),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
-    line("plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png; did you mean 'png'?"),
+    line("plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"),
     line("reference-family", "reference optimzer", "'optimzer' is not a family; did you mean 'optimizer'?"),
     line("reference-in-a-file", "reference clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     Case(
