@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnexp.cli import plot_levels
 from nnexp.cli.compare import RunWords
 from nnexp.cli.console import RunsOption, check_format, name_damaged, runs_root, say
 from nnexp.cli.vocabulary import PluginOption, complete_component, complete_family, known_family, load
@@ -22,6 +23,8 @@ OutputOption = Annotated[
 PictureOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="svg, png or pdf.")]
 
 plot = typer.Typer(no_args_is_help=True, help="Draw pictures of components and of runs, as SVG, PNG or PDF.")
+for name, (draw, example) in plot_levels.COMMANDS.items():
+    plot.command(name, epilog=f"Example:  {example}")(draw)
 
 
 @plot.command("components", epilog="Example:  nnexp plot components schedule cosine --format png")

@@ -1871,7 +1871,9 @@ COMMANDS = [
     ),
     line("plot-plugin", "plot components --plugin mine.py", "mine.py cannot be read: No such file or directory"),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
-    line("plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"),
+    line(
+        "plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"
+    ),
     line("reference-family", "reference optimzer", "'optimzer' is not a family; did you mean 'optimizer'?"),
     line("reference-in-a-file", "reference clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     Case(
