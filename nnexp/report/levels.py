@@ -88,6 +88,7 @@ def levels_of(runs: Sequence[Run], by: Sequence[str] | None = None, without: Seq
 
     Repetitions of one computation count once. Raises InputError for a key that no run has.
     """
+    runs = sorted(runs, key=lambda run: (run.brief.created, run.place))  # so that a picture does not depend on it
     data = frame(runs)
     kept = distinct(runs)
     notes = []

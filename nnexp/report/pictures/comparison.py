@@ -115,8 +115,8 @@ def panel(
     figure = Figure(figsize=(total, whole))
     axes = figure.add_axes((left / total, below / whole, width / total, height / whole))
     figure.text(0.1 / total, 1 - 0.1 / whole, title, va="top", size=FONT, color=BLACK)
-    for up, line in enumerate(reversed(lines)):
-        figure.text(0.1 / total, (0.08 + 0.13 * up) / whole, line, va="bottom", size=SMALL, color=GREY)
+    for down, line in enumerate(lines, start=1):
+        figure.text(0.1 / total, (0.08 + 0.13 * (len(lines) - down)) / whole, line, va="bottom", size=SMALL, color=GREY)
     axes.locator_params(axis="y", nbins=6)
     return figure, axes
 

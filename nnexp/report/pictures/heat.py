@@ -28,7 +28,7 @@ class Heat(Comparison):
     def __init__(self, levels: Levels, metric: str | None = None):
         """Raises InputError for any other number of keys than two, too many values, and where no run has a result."""
         if len(levels.keys) != 2:
-            found = f"these runs differ in {', '.join(levels.keys)}" if levels.keys else "these runs differ in no key"
+            found = f"found {', '.join(levels.keys)}" if levels.keys else "these runs differ in no key"
             raise InputError(f"--by: a grid has two keys, as in --by optimizer,lr; {found}")
         self.levels, self.metric = levels, levels.metric(metric)
         self.higher = levels.higher(self.metric)

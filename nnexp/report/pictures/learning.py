@@ -176,7 +176,8 @@ class Curves(Comparison):
             banded = [(x, *interval(s)) for x, s in zip(curve.xs, curve.means, strict=True) if s.half is not None]
             if banded:
                 across, under, above = zip(*banded, strict=True)
-                axes.fill_between(across, [max(v, bottom) for v in under], above, color=ink.colour, alpha=0.16, linewidth=0)
+                under = tuple(max(v, bottom) for v in under)
+                axes.fill_between(across, under, above, color=ink.colour, alpha=0.16, linewidth=0)
             if curve.line:
                 axes.plot(*zip(*curve.line, strict=True), linewidth=1.7, **ink.line)
                 axes.plot(*curve.line[-1], ink.marker, color=ink.colour, markersize=4, clip_on=False)

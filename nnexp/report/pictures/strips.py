@@ -106,10 +106,10 @@ class Strips(Comparison):
                 x = worst + (0.022 if self.higher else -0.022) * number
                 axes.plot(x, row - 0.06, "x", color=GREY, markersize=4.5, clip_on=False)
             if s.half is not None:
-                axes.plot([self.at(v) for v in interval(s)], [row + 0.22] * 2, color=BLACK, linewidth=1.6,
+                axes.plot([self.at(v) for v in interval(s)], [row + 0.24] * 2, color=BLACK, linewidth=1.6,
                           solid_capstyle="butt")  # fmt: skip
             if s.mean is not None and s.n > 1:
-                axes.plot(self.at(s.mean), row + 0.22, "|", color=BLACK, markersize=8, markeredgewidth=1.6)
+                axes.plot(self.at(s.mean), row + 0.24, "|", color=BLACK, markersize=7, markeredgewidth=1.6)
             axes.text(1.03, row, said, va="center", color=BLACK)
         return figure
 
