@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 RunsOption = Annotated[
     Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
 ]
-FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, markdown, csv or json.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="table, markdown, latex, html, csv or json.")
+]
 DocumentOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 SetOption = Annotated[

@@ -13,7 +13,7 @@ from nnexp.cli.console import RunsOption, out, runs_root
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
-    from nnexp.report.levels import Levels
+    from nnexp.report.grouping import Levels
     from nnexp.report.pictures.comparison import Comparison
     from nnexp.store.runs import Run
 
@@ -85,7 +85,7 @@ def sensitivity(
 ) -> None:
     """A final metric over a hyperparameter, such as the learning rate: means with 95 % bands, a line a level."""
     _check(target)
-    from nnexp.report.levels import levels_of
+    from nnexp.report.grouping import levels_of
     from nnexp.report.pictures.sensitivity import Sensitivity, over_key
 
     chosen = _chosen(words, where, runs)
@@ -138,7 +138,7 @@ def _keys(by: list[str] | None) -> list[str]:
 
 def _levels(words: list[str] | None, by: list[str] | None, where: list[str] | None, runs: Path | None) -> Levels:
     """The levels of what `_chosen` finds."""
-    from nnexp.report.levels import levels_of
+    from nnexp.report.grouping import levels_of
 
     return levels_of(_chosen(words, where, runs), _keys(by))
 

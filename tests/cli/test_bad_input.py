@@ -1810,7 +1810,7 @@ COMMANDS = [
     line(
         "format-of-sweep",
         "sweep c.yaml --format tabel",
-        "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
     ),
     line("no-jobs", "sweep c.yaml --jobs 0", "Invalid value for '--jobs'", "greater than or equal to"),
     line("no-seeds", "sweep c.yaml --seeds 0", "Invalid value for '--seeds'"),
@@ -2052,7 +2052,10 @@ PAST = [
     ("show @lst", "no run or sweep '@lst' (1 run in runs); did you mean '@last'?"),
     ("runs last", "'nnexp runs last': no such command; runs of a name: nnexp runs --where name=last; of a sweep: "),
     ("runs exprt @last x.zip", "'nnexp runs exprt': no such command; did you mean 'export'?"),
-    ("runs --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+    (
+        "runs --format tabel",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
+    ),
     ("runs --columns some", "--columns: 'some' is neither auto nor all"),
     ("runs --sort sise", "--sort: 'sise' is not one of age, size, "),
     ("runs --status finish", "--status: a run is never 'finish'; did you mean 'finished'?"),
@@ -2091,7 +2094,10 @@ PAST = [
     ("diff @last @last~1", "no run '@last~1': runs holds 1, down to @last~0"),
     ("sweep c.yaml --shard 3/2", "--shard: '3/2': the shards are 1/2 to 2/2"),
     ("sweep c.yaml --shard two", "--shard: 'two' is no part of a whole; write 2/5 for the second of five"),
-    ("compare --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+    (
+        "compare --format tabel",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
+    ),
 ]
 
 

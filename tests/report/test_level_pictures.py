@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from nnexp.errors import InputError
 from nnexp.report.compare import compare
-from nnexp.report.levels import levels_of
+from nnexp.report.grouping import levels_of
 from nnexp.report.pictures import comparison, style
 from nnexp.report.pictures.comparison import Comparison, spread
 from nnexp.report.pictures.heat import Heat

@@ -11,7 +11,7 @@ from textwrap import fill, wrap
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
-from nnexp.report.levels import Levels
+from nnexp.report.grouping import Levels
 from nnexp.report.numbers import number
 from nnexp.report.pictures.style import BLACK, COLOURS, GREY, MARKERS, Picture, rendered, styled
 from nnexp.report.pictures.terminal import Page

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
-from nnexp.report.levels import Level, Levels, ended_otherwise, in_order
+from nnexp.report.grouping import Level, Levels, ended_otherwise, in_order
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import LETTER, Comparison, count_beside, panel, room_for, steep
 from nnexp.report.pictures.style import BLACK, GREY

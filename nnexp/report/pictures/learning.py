@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report.frame import default_metric
-from nnexp.report.levels import Level, Levels, ended_otherwise, named_metric
+from nnexp.report.grouping import Level, Levels, ended_otherwise, named_metric
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,

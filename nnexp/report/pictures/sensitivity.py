@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
 from nnexp.report.frame import config_columns, frame, metric_columns, resolve
-from nnexp.report.levels import Level, Levels, differing, ended_otherwise, plain
+from nnexp.report.grouping import Level, Levels, differing, ended_otherwise, plain
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from nnexp.errors import InputError
-from nnexp.report.levels import Level, Levels, ended_otherwise
+from nnexp.report.grouping import Level, Levels, ended_otherwise
 from nnexp.report.numbers import decimals_for, score
 from nnexp.report.pictures.comparison import Comparison, Ink, interval, limits, panel, room_for, steep, wrapped
 from nnexp.report.pictures.scales import marks
