@@ -130,7 +130,7 @@ def _words_for_runs(root: Path, incomplete: str) -> list[str]:
     if incomplete.startswith("@"):
         with suppress(InputError):  # a damaged note: there is nothing to offer, and no place to say why
             words += [f"@{tag}" for run in shelf.runs for tag in run.tags]
-    return [word for word in dict.fromkeys(("@last", *words)) if word.startswith(incomplete)]
+    return [word for word in dict.fromkeys(("@last", "@best", *words)) if word.startswith(incomplete)]
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:

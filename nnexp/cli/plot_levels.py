@@ -22,7 +22,7 @@ ByOption = Annotated[
     typer.Option("--by", metavar="KEY", help="The keys whose values are told apart. Nothing: those that vary."),
 ]
 WhereOption = Annotated[
-    list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1.")
+    list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'.")
 ]
 MetricOption = Annotated[str | None, typer.Option(help="What is drawn, such as validation_loss.")]
 OutOption = Annotated[

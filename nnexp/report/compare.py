@@ -9,7 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
-from nnexp.report.choose import by_tag
+from nnexp.report.choose import matching
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import decimals_for, duration, number, score
 from nnexp.report.statistics import Summary, summarize
@@ -33,10 +33,8 @@ def compare(
     InputError for keys, metrics and conditions that no run knows, and for an empty selection.
     """
     given = conditions
-    runs, conditions = by_tag(runs, conditions)
+    runs = matching(runs, conditions)
     data = frames.frame(runs)
-    if conditions and len(data):
-        data = frames.where(data, conditions)
     chosen = [runs[i] for i in data.index]
     if not chosen:
         raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))
