@@ -25,6 +25,17 @@ from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import headings
 from nnexp.store.runs import Run
 
+TEST = "test_"
+"""How the names of scores on the test split begin."""
+
+
+def not_test(option: str, word: str) -> None:
+    """Raises InputError where a word looks at the test split."""
+    if word.startswith(TEST):
+        raise InputError(
+            f"{option}: '{word}' looks at the test split, which is not for choosing; pictures show the other splits"
+        )
+
 
 @dataclass(frozen=True)
 class Level:
@@ -73,7 +84,9 @@ class Levels:
 
     def metric(self, word: str | None) -> str:
         """The final metric that is meant, or the one to judge by. Raises InputError."""
-        metrics = metric_columns(self.runs)
+        metrics = [name for name in metric_columns(self.runs) if not name.startswith(TEST)]
+        if word is not None:
+            not_test("--metric", word)
         if not metrics:
             found = ", ".join(f"{count} {status}" for status, count in Counter(r.status for r in self.runs).items())
             raise InputError(f"none of these runs has a final score ({found}); 'nnexp plot curves' draws what there is")

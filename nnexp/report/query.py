@@ -48,6 +48,11 @@ class Term(ABC):
     @abstractmethod
     def holds(self, data: Frame) -> list[bool]: ...
 
+    @property
+    @abstractmethod
+    def keys(self) -> tuple[str, ...]:
+        """The columns that it names, as they were written."""
+
 
 @dataclass(frozen=True)
 class Not(Term):
@@ -55,6 +60,10 @@ class Not(Term):
 
     def holds(self, data: Frame) -> list[bool]:
         return [not one for one in self.term.holds(data)]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return self.term.keys
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,10 @@ class Every(Term):
     def holds(self, data: Frame) -> list[bool]:
         return [all(row) for row in zip(*(term.holds(data) for term in self.terms), strict=True)]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key for term in self.terms for key in term.keys)
+
 
 @dataclass(frozen=True)
 class Some(Term):
@@ -75,6 +88,10 @@ class Some(Term):
 
     def holds(self, data: Frame) -> list[bool]:
         return [any(row) for row in zip(*(term.holds(data) for term in self.terms), strict=True)]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key for term in self.terms for key in term.keys)
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,10 @@ class Mark(Term):
         chosen = order[self.back or 0 :][:1]
         return [run in chosen for run in data.runs]
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return ()
+
 
 @dataclass(frozen=True)
 class Condition(Term):
@@ -106,6 +127,10 @@ class Condition(Term):
     key: str
     sign: str
     value: str
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key,)
 
     def holds(self, data: Frame) -> list[bool]:
         sign = "=" if self.sign == "==" else self.sign

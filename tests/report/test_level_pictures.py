@@ -155,6 +155,18 @@ def test_what_has_no_curve(tmp_path: Path) -> None:
         Curves(levels_of(read_all(tmp_path)))
 
 
+def test_an_exact_zero_has_no_place_on_a_logarithmic_axis(tmp_path: Path) -> None:
+    for seed, falling in enumerate(([1.0, 0.1, 0.01], [1.0, 0.1, 0.02, 0.0])):
+        path = past_run(tmp_path, 0.7, seed=seed)
+        log(path, falling)
+        text = (path / "metrics.csv").read_text().replace("validation_accuracy", "train_loss")
+        (path / "metrics.csv").write_text(text)
+    drawn = Curves(levels_of(read_all(tmp_path)), "train_loss")
+    assert drawn.logarithmic
+    assert drawn.picture("svg").content
+    assert drawn.page(Page(80)).plain()
+
+
 # -- final values: the same numbers as the table ---------------------------------------------------
 
 

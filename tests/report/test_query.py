@@ -163,6 +163,10 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     assert said == "" or said.startswith("--where: ")
 
 
+def test_the_columns_that_are_named() -> None:
+    assert read("a=1 or not (b.c<2 and @best) and tag=x").keys == ("a", "b.c", "tag")
+
+
 def test_times(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     for hours in (1, 5, 30):

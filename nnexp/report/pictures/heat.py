@@ -63,8 +63,6 @@ class Heat(Comparison):
             best = "the star" if letters else "the frame"
             told.append(f"Darker is better{', by the logarithm' if self.logarithmic else ''}; {best} is the best mean.")
         told += ended_otherwise(self.levels.runs, ": marked by ×, not in a mean.")
-        if self.metric.startswith("test_"):
-            told.append("Test scores are for the last look; choose by validation.")
         return told + self.levels.notes
 
     def shade(self, mean: float) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report.frame import default_metric
-from nnexp.report.grouping import Level, Levels, ended_otherwise, named_metric
+from nnexp.report.grouping import Level, Levels, ended_otherwise, named_metric, not_test
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,
@@ -114,7 +114,8 @@ class Curves(Comparison):
         self.logarithmic = self.metric.endswith(("loss", "objective", "norm", "distance")) and steep(lines or singles)
         # runs outside the means do not stretch the picture
         self.lines = lines or [v for v in singles if v > 0 or not self.logarithmic]
-        self.lines += [v for c in self.curves for s in c.singles if s.status == "finished" for _, v in s.points]
+        longer = [v for c in self.curves for s in c.singles if s.status == "finished" for _, v in s.points]
+        self.lines += [v for v in longer if v > 0 or not self.logarithmic]
 
     def _chosen(self, word: str | None, logs: dict[str, dict[str, list[float | None]]]) -> str:
         names = dict.fromkeys(name for log in logs.values() for name in log)
@@ -122,6 +123,7 @@ class Curves(Comparison):
         found.sort(key=lambda name: {"validation": 0, "train": 1}.get(name.partition("_")[0], 2))
         if word is None:
             return default_metric(self.levels.runs, found) or "validation_loss"
+        not_test("--metric", word)
         return word if word in names and word not in AXES else named_metric(word, found)
 
     @property

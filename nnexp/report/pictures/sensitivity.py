@@ -103,8 +103,6 @@ class Sensitivity(Comparison):
         bad = ended_otherwise(self.levels.runs, ", not in a mean.")
         if bad:
             told += [*bad, "×: no run has a value there." + ("" if letters else " Hollow marks: some have none.")]
-        if self.metric.startswith("test_"):
-            told.append("Test scores are for the last look; choose by validation.")
         return told + self.levels.notes
 
     def parts(self, spots: Sequence[Spot]) -> list[list[Spot]]:

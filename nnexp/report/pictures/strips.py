@@ -76,8 +76,6 @@ class Strips(Comparison):
         several = any(s.half is not None for _, _, s in self.rows)
         told = ["Dots: runs; below them the mean and, as a bar, its 95 % Student-t interval."] if several else []
         told += ended_otherwise(self.levels.runs, ": × at the worse end, not in a mean.")
-        if self.metric.startswith("test_"):
-            told.append("Test scores are for the last look; choose by validation.")
         return told + self.levels.notes
 
     def draw(self) -> Figure:
