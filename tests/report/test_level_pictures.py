@@ -190,11 +190,10 @@ def test_strips_are_the_table(grown: list[Run]) -> None:
     assert drawn.said(drawn.rows[-1][0], drawn.rows[-1][2]) == "3 of 3 diverged"
     with style.styled():
         [axes] = drawn.draw().axes
-    dots = [line for line in axes.lines if line.get_marker() == "o"]
-    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    dots = [x for line in axes.lines if line.get_marker() == "o" for x in line.get_xdata()]
+    crosses = [x for line in axes.lines if line.get_marker() == "x" for x in line.get_xdata()]
     assert (len(dots), len(crosses)) == (20, 4), "every run is seen"
-    drawn_at = sorted(float(dot.get_xdata()[0]) for dot in dots)
-    assert drawn_at == pytest.approx(sorted(drawn.at(v) for _, scores, _ in drawn.rows for v in scores))
+    assert sorted(dots) == pytest.approx(sorted(drawn.at(v) for _, scores, _ in drawn.rows for v in scores))
 
 
 def test_sensitivity_is_the_table(grown: list[Run]) -> None:

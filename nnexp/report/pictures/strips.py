@@ -96,13 +96,13 @@ class Strips(Comparison):
         ink = Ink.of(0)
         for row, ((level, scores, s), said) in enumerate(zip(self.rows, numbers, strict=True)):
             axes.axhline(row + 0.5, color=GREY, linewidth=0.3, alpha=0.5)
-            for x, up in apart([self.at(v) for v in sorted(scores)], 0.022):
-                axes.plot(x, row + 0.04 - APART * up, "o", color=ink.colour, markersize=4, alpha=0.7,
-                          markeredgewidth=0, clip_on=False)  # fmt: skip
+            dots = apart([self.at(v) for v in sorted(scores)], 0.022)
+            axes.plot([x for x, _ in dots], [row + 0.04 - APART * up for _, up in dots], "o", color=ink.colour,
+                      markersize=4, alpha=0.7, markeredgewidth=0, clip_on=False)  # fmt: skip
             worst = 0.015 if self.higher else 0.985
-            for number in range(min(len(level.unfinished), CROSSES)):
-                x = worst + (0.022 if self.higher else -0.022) * number
-                axes.plot(x, row - 0.06, "x", color=GREY, markersize=4.5, clip_on=False)
+            step = 0.022 if self.higher else -0.022
+            crosses = [worst + step * number for number in range(min(len(level.unfinished), CROSSES))]
+            axes.plot(crosses, [row - 0.06] * len(crosses), "x", color=GREY, markersize=4.5, clip_on=False)
             if s.half is not None:
                 axes.plot([self.at(v) for v in interval(s)], [row + 0.24] * 2, color=BLACK, linewidth=1.6,
                           solid_capstyle="butt")  # fmt: skip
