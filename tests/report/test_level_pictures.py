@@ -317,6 +317,17 @@ def test_letters_stand_where_the_values_are(grown: list[Run]) -> None:
     assert all(line.count("a") <= 2 for line in field)
 
 
+def test_no_letter_hides_another(tmp_path: Path) -> None:
+    for name in ("sgd", "adam", "nag"):
+        log(past_run(tmp_path, 0.7, optimizer={"name": name, "lr": 0.1}), [0.1, 0.5, 0.7])
+    page = Curves(levels_of(read_all(tmp_path))).page(Page(80)).plain()
+    field = [line for line in page.splitlines() if "┤" in line or "│" in line]
+    counts = [
+        sum(line.partition("┤")[2].count(one) + line.partition("│")[2].count(one) for line in field) for one in "abc"
+    ]
+    assert min(counts) > 0.7 * max(counts)
+
+
 def plot(runs: Sequence[Run], *words: object, **environment: str) -> Outcome:
     return nnexp("plot", *words, cwd=runs[0].path.parent.parent, **environment)
 

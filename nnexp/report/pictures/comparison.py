@@ -7,14 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from textwrap import fill, wrap
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
 from nnexp.report.grouping import Levels
 from nnexp.report.numbers import number
 from nnexp.report.pictures.style import BLACK, COLOURS, GREY, MARKERS, Picture, rendered, styled
-from nnexp.report.pictures.terminal import Page
+from nnexp.report.pictures.terminal import Page, folded
 from nnexp.report.statistics import Summary
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def panel(
     from matplotlib.figure import Figure
 
     total = left + width + right
-    lines = [line for sentence in caption for line in wrap(sentence, int((total - 0.2) / (LETTER * SMALL / FONT)))]
+    lines = [line for sentence in caption for line in folded(sentence, int((total - 0.2) / (LETTER * SMALL / FONT)))]
     below, above = (0.52 if named else 0.36) + 0.13 * len(lines) + (0.06 if lines else 0), 0.34
     whole = height + below + above
     figure = Figure(figsize=(total, whole))

@@ -48,7 +48,7 @@ class Page:
         self.line()
 
     def paragraph(self, text: str) -> None:
-        for line in wrap(text, self.width):
+        for line in folded(text, self.width):
             self.line(line)
 
     def plain(self) -> str:
@@ -72,17 +72,35 @@ class Page:
         return text.translate(ASCII).encode("ascii", "replace").decode() if self.ascii else text
 
 
+def folded(text: str, width: int) -> list[str]:
+    """Lines of a paragraph; a number and its % stay together.
+
+    >>> folded("bands: 95 % of all", 10)
+    ['bands:', '95 % of', 'all']
+    """
+    return [line.replace("\xa0", " ") for line in wrap(text.replace(" %", "\xa0%"), width)]
+
+
 class Canvas:
-    """A field of cells, each empty or with a sign of a level; what is drawn later lies on top."""
+    """A field of cells, each empty or with a sign of a level; what is drawn later lies on top.
+
+    Where the letters of several levels meet they take turns, so that none hides another along a line.
+    """
 
     def __init__(self, width: int, height: int):
         self.width, self.height = width, height
         self.cells: list[list[tuple[str, int | None]]] = [[(" ", None)] * width for _ in range(height)]
+        self._met: dict[tuple[int, int], list[tuple[str, int | None]]] = {}
 
     def put(self, x: float, y: float, sign: str, level: int | None = None) -> None:
         """A sign at x and y from 0 (left, bottom) to 1; what lies outside is not drawn."""
         if 0 <= x <= 1 and 0 <= y <= 1:
             row, column = round((1 - y) * (self.height - 1)), round(x * (self.width - 1))
+            if sign in LETTERS:
+                met = self._met.setdefault((row, column), [])
+                if (sign, level) not in met:
+                    met.append((sign, level))
+                sign, level = met[column % len(met)]
             self.cells[row][column] = (sign, level)
 
     def line(self, points: Sequence[tuple[float, float]], sign: str, level: int | None = None) -> None:
