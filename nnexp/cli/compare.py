@@ -35,7 +35,7 @@ RunWords = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[RUN]...",
-        help="Ids or their first letters, names, sweeps, folders, @last, @last~2, @tag. Nothing: the latest.",
+        help="Ids or their first letters, names, sweeps, folders, @last, @last~2, @best, @tag. Nothing: the latest.",
         autocompletion=complete_run,
     ),
 ]
@@ -47,7 +47,8 @@ def compare(
         list[str] | None, typer.Option("--by", metavar="KEY", help="Mean over the runs of each value of KEY.")
     ] = None,
     where: Annotated[
-        list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1.")
+        list[str] | None,
+        typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'."),
     ] = None,
     metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
     baseline: Annotated[

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 RunsOption = Annotated[
     Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
 ]
-FormatOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table, markdown, csv or json.")]
+FormatOption = Annotated[
+    str, typer.Option("--format", metavar="FORMAT", help="table, markdown, latex, html, csv or json.")
+]
 DocumentOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 SetOption = Annotated[
@@ -135,7 +137,7 @@ def _words_for_runs(root: Path, incomplete: str) -> list[str]:
     if incomplete.startswith("@"):
         with suppress(InputError):  # a damaged note: there is nothing to offer, and no place to say why
             words += [f"@{tag}" for run in shelf.runs for tag in run.tags]
-    return [word for word in dict.fromkeys(("@last", *words)) if word.startswith(incomplete)]
+    return [word for word in dict.fromkeys(("@last", "@best", *words)) if word.startswith(incomplete)]
 
 
 def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:

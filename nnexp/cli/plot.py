@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from nnexp.cli import plot_levels
 from nnexp.cli.compare import RunWords
 from nnexp.cli.console import RunsOption, check_format, name_damaged, runs_root, say
 from nnexp.cli.vocabulary import PluginOption, complete_component, complete_family, known_family, load
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
 OutputOption = Annotated[
     Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the pictures go; it is made if need be.")
 ]
-PictureOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="svg or png.")]
+PictureOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="svg, png or pdf.")]
 
-plot = typer.Typer(no_args_is_help=True, help="Draw pictures of components and of runs, as SVG or PNG.")
+plot = typer.Typer(no_args_is_help=True, help="Draw pictures of components and of runs, as SVG, PNG or PDF.")
+for name, (draw, example) in plot_levels.COMMANDS.items():
+    plot.command(name, epilog=f"Example:  {example}")(draw)
 
 
 @plot.command("components", epilog="Example:  nnexp plot components schedule cosine --format png")
@@ -41,8 +44,9 @@ def components(
 
     The files are FAMILY-NAME.svg; their paths are printed. Components are drawn with their default fields.
     """
-    from nnexp.report.pictures import Undrawable, picture
+    from nnexp.report.pictures.components import picture
     from nnexp.report.pictures.style import FORMATS, need_matplotlib
+    from nnexp.report.pictures.undrawable import Undrawable
 
     check_format(how, FORMATS)
     load(plugin)
@@ -105,7 +109,7 @@ def _write(path: Path, content: bytes) -> None:
 def _chosen(family: str | None, name: str | None) -> list[type[Component]]:
     """The components to draw. Raises InputError where a word names none, or the family has no pictures."""
     from nnexp.components.base import members, spellings
-    from nnexp.report.pictures import ARTISTS
+    from nnexp.report.pictures.components import ARTISTS
     from nnexp.report.vocabulary import families
 
     known = families()

@@ -87,7 +87,7 @@ def list_runs(
         return
     from nnexp.report.choose import begun_since, check_statuses, matching, of_sweep
     from nnexp.report.numbers import size
-    from nnexp.report.tables import FORMATS, Grid, render
+    from nnexp.report.tables import FOR_MACHINES, FORMATS, Grid, render
     from nnexp.store.bin import bin_of, size_of
     from nnexp.store.labels import check_tag
     from nnexp.store.runs import Shelf
@@ -112,7 +112,7 @@ def list_runs(
     removed = 0 if bin else size_of([bin_of(root)])
     if removed:
         notes.append(f"the bin holds {size(removed)} more: nnexp runs --bin")
-    people = how in ("table", "markdown")
+    people = how not in FOR_MACHINES
     if people and not rows:
         for note in notes:
             say(note)

@@ -298,12 +298,12 @@ def check_metric(word: str | None) -> None:
 
 def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> None:
     """What a search found: a table for people where it tuned, the best in a line where it did not, and warnings."""
-    from nnexp.report.tables import render
+    from nnexp.report.tables import FOR_MACHINES, render
     from nnexp.report.tuning import best_line, table, warnings
 
     if quiet:
         return
-    if tuned and how in ("table", "markdown"):
+    if tuned and how not in FOR_MACHINES:
         render(table(findings), how, out())
         out().print()
     elif not tuned:

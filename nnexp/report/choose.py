@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nnexp.errors import InputError, did_you_mean
-from nnexp.store.labels import check_tag
 from nnexp.store.runs import Run, Shelf
 
 UNITS = {
@@ -25,43 +24,23 @@ SHORT = {"s": "second", "sec": "second", "m": "minute", "min": "minute", "h": "h
 UNKNOWN = datetime.min.replace(tzinfo=UTC)
 """Before every other time."""
 
-_TAG = re.compile(r"^\s*tags?\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*$")
 _AGO = re.compile(r"^\s*(\d+(?:\.\d+)?|an?)\s*([A-Za-z]+?)s?(?:\s+ago)?\s*$")
 
 
 def matching(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
-    """The runs that meet all conditions, such as `optimizer.lr<0.1 and tag=good`. Raises InputError."""
-    runs, rest = by_tag(runs, conditions)
-    if not rest or not runs:
+    """The runs that meet all conditions, such as `optimizer.lr<0.1 and (tag=good or @best)`. Raises InputError."""
+    if not conditions or not runs:
         return list(runs)
-    from nnexp.report.frame import frame, where
+    from nnexp.report.frame import frame
+    from nnexp.report.query import where
 
-    return [runs[i] for i in where(frame(runs), rest).index]
-
-
-def by_tag(runs: Sequence[Run], conditions: Sequence[str]) -> tuple[Sequence[Run], list[str]]:
-    """The runs that meet the conditions on `tag`, and the other conditions. A run without tags meets `tag!=good`."""
-    rest = []
-    for text in conditions:
-        kept = []
-        for part in re.split(r"\s+and\s+", text):
-            match = _TAG.match(part)
-            if not match:
-                kept.append(part)
-                continue
-            if match[1] not in ("=", "==", "!=") or not match[2]:
-                raise InputError(f"--where: '{part}': a run has a tag or has not; write tag=good or tag!=good")
-            tag = check_tag(match[2].strip("'\""))
-            runs = [run for run in runs if (tag in run.tags) != (match[1] == "!=")]
-        if kept:
-            rest.append(" and ".join(kept))
-    return runs, rest
+    return [runs[i] for i in where(frame(runs), conditions)]
 
 
-def moment(text: str, now: datetime | None = None) -> datetime:
+def moment(text: str, now: datetime | None = None, option: str = "--since") -> datetime:
     """The time that people mean: `2 hours ago`, `3d`, `yesterday`, or a date such as 2026-11-01. Raises InputError.
 
-    A date without a zone is in this machine's time.
+    A date without a zone is in this machine's time. `option` is what a message calls the place where the text stands.
 
     >>> now = datetime(2026, 11, 21, 12, tzinfo=UTC)
     >>> [moment(text, now).isoformat()[:16] for text in ("2 hours ago", "90 min", "a week ago")]
@@ -77,19 +56,19 @@ def moment(text: str, now: datetime | None = None) -> datetime:
         unit = SHORT.get(match[2], match[2])
         if unit not in UNITS:
             raise InputError(
-                f"--since: '{match[2]}' is no unit of time{did_you_mean(match[2], UNITS)}; "
+                f"{option}: '{match[2]}' is no unit of time{did_you_mean(match[2], UNITS)}; "
                 f"one of {', '.join(f'{one}s' for one in UNITS)}"
             )
         try:
             return now - UNITS[unit] * (1.0 if match[1].startswith("a") else float(match[1]))
         except OverflowError:
-            raise InputError(f"--since: '{text}' is before the beginning of time") from None
+            raise InputError(f"{option}: '{text}' is before the beginning of time") from None
     try:
         found = datetime.fromisoformat(text.strip())
         return found if found.tzinfo is not None else found.astimezone()
     except (ValueError, OverflowError, OSError):
         raise InputError(
-            f"--since: '{text}' is no time; write '2 hours ago', '3 days', yesterday, or a date such as 2026-11-01"
+            f"{option}: '{text}' is no time; write '2 hours ago', '3 days', yesterday, or a date such as 2026-11-01"
         ) from None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
-from nnexp.report.choose import by_tag
+from nnexp.report.choose import matching
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import duration, number, score
 from nnexp.report.rows import (
@@ -49,15 +49,13 @@ def compare(
     """
     given, asked = conditions, asked or Asked()
     for option, word in (("--metric", metric), ("--sort", sort), *(("--where", text) for text in conditions)):
-        if not asked.test and word and re.search(r"(^|\sand\s)\s*-?test_", word):
+        if not asked.test and word and re.search(r"(^|[\s(])-?test_", word):
             raise InputError(
                 f"{option}: '{word}' looks at the test split, which is not for choosing; choose by validation, and "
                 "look at what was chosen with --test (looks are counted)"
             )
-    runs, conditions = by_tag(runs, conditions)
+    runs = matching(runs, conditions)
     data = frames.frame(runs)
-    if conditions and len(data):
-        data = frames.where(data, conditions)
     chosen = [runs[i] for i in data.index]
     if not chosen:
         raise InputError("no runs are left to compare" + (f" where {' and '.join(given)}" if given else ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -10,6 +9,9 @@ from typing import Any
 from nnexp.errors import InputError, did_you_mean
 from nnexp.store.brief import Setting
 from nnexp.store.runs import Run
+from nnexp.store.scores import default_metric as default_metric
+from nnexp.store.scores import higher_is_better as higher_is_better
+from nnexp.store.scores import metric_columns as metric_columns
 
 OUTCOME = (
     "id",
@@ -26,8 +28,6 @@ OUTCOME = (
 """Columns of the frame that are neither configuration nor metric."""
 HIDDEN = ("name", "monitor", "threads")
 """Configuration that does not count as a difference between runs."""
-
-_CONDITION = re.compile(r"^\s*([\w.@-]+)\s*(==|!=|<=|>=|=|<|>)\s*(.*?)\s*$")
 
 
 class Frame:
@@ -105,29 +105,6 @@ def config_columns(data: Frame, metrics: Sequence[str]) -> list[str]:
     return [c for c in data.columns if c not in OUTCOME and c not in metrics]
 
 
-def metric_columns(runs: Sequence[Run]) -> list[str]:
-    """Losses and metrics that any of the runs has, validation first, then training, then test."""
-    names: dict[str, None] = {}
-    for setting in {id(run.brief.setting): run.brief.setting for run in runs}.values():
-        names |= dict.fromkeys(setting.metrics)
-    order = {"validation": 0, "train": 1, "test": 2}
-    return sorted(names, key=lambda name: order.get(name.split("_")[0], 3))
-
-
-def higher_is_better(runs: Sequence[Run], metric: str) -> bool:
-    """Whether a metric is to be large, as the runs recorded it."""
-    return any(metric in run.brief.setting.higher_is_better for run in runs)
-
-
-def default_metric(runs: Sequence[Run], metrics: Sequence[str]) -> str | None:
-    """What to judge by where nothing is said: the first validation metric to be large, else a loss."""
-    for split in ("validation", "train"):
-        for name in metrics:
-            if name.startswith(split) and higher_is_better(runs, name):
-                return name
-    return metrics[0] if metrics else None
-
-
 def varying(data: Frame, columns: Sequence[str]) -> list[str]:
     """The configuration columns in which the runs differ, `seed` last."""
     found = []
@@ -185,32 +162,3 @@ def resolve(key: str, columns: Sequence[str]) -> str:
         raise InputError(f"'{key}' may mean {', '.join(found)}; write it in full")
     words = [word for c in columns for word in (c, c.removesuffix(".name"), c.rsplit(".", 1)[-1])]
     raise InputError(f"no run has '{key}'{did_you_mean(key, words) or '; see: nnexp show RUN'}")
-
-
-def where(data: Frame, conditions: Sequence[str]) -> Frame:
-    """The rows that meet all conditions, such as `optimizer=adam` or `optimizer.lr < 0.1 and status = finished`."""
-    from nnexp.config.yaml import scalar
-
-    for text in conditions:
-        for part in re.split(r"\s+and\s+", text):
-            match = _CONDITION.match(part)
-            if not match or not match[3]:
-                raise InputError(f"--where: '{part}' is not a condition; write KEY=VALUE, for example optimizer.lr<0.1")
-            column = resolve(match[1], data.columns)
-            wanted = scalar(match[3].strip("'\""))
-            if match[2][0] in "<>" and (isinstance(wanted, bool) or not isinstance(wanted, int | float)):
-                raise InputError(f"--where: '{part}': {match[2]} needs a number, not '{match[3]}'")
-            data = data.take([i for i, value in enumerate(data[column]) if _holds(value, match[2], wanted)])
-    return data
-
-
-def _holds(value: Any, sign: str, wanted: Any) -> bool:
-    missing = _missing(value)
-    if sign in ("=", "==", "!="):
-        same = value == wanted or (missing and wanted is None) or str(value) == str(wanted)
-        if isinstance(value, tuple):
-            same = str(list(value)).replace(" ", "") == str(wanted).replace(" ", "")
-        return same if sign != "!=" else not same
-    if missing or isinstance(value, str | tuple | bool):
-        return False
-    return {"<": value < wanted, "<=": value <= wanted, ">": value > wanted, ">=": value >= wanted}[sign]

@@ -13,8 +13,9 @@ from typing import Any
 from nnexp.components import base
 from nnexp.components.base import Component, Documentation, members
 from nnexp.errors import InputError
-from nnexp.report.pictures import Undrawable, picture
+from nnexp.report.pictures.components import picture
 from nnexp.report.pictures.style import need_matplotlib
+from nnexp.report.pictures.undrawable import Undrawable
 from nnexp.report.tables import Column, Grid, as_markdown
 from nnexp.report.vocabulary import described, dialect_lines, families, first_sentence, forms, place
 

@@ -1,4 +1,4 @@
-"""Tables: computed once as plain values, then shown for a terminal, as Markdown, CSV or JSON."""
+"""Tables: computed once as plain values, then shown for a terminal, as Markdown, LaTeX, HTML, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-FORMATS = ("table", "markdown", "csv", "json")
+FORMATS = ("table", "markdown", "latex", "html", "csv", "json")
+FOR_MACHINES = ("csv", "json")
+"""Those with every key and full precision; the others are for people."""
 JSON_FORMAT = 1
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
@@ -69,6 +71,16 @@ class Grid:
         """What people read, a line each."""
         return [[column.show(row.get(column.key)).replace("\n", " ") for column in columns] for row in self.rows]
 
+    def __str__(self) -> str:
+        """Plain text, with the sentences below."""
+        return as_text(self, self.columns) + "".join(f"{note}\n" for note in self.notes)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from nnexp.report.typeset import as_html
+
+        return as_html(self)
+
 
 def headings(keys: Sequence[str]) -> dict[str, str]:
     """Short headings: the last part of a dotted key, `optimizer` for `optimizer.name`, in full where two would agree.
@@ -89,6 +101,10 @@ def render(grid: Grid, how: str, console: Console, every_column: bool = False) -
         console.file.write(as_json(grid))
     elif how == "markdown":
         console.file.write(as_markdown(grid))
+    elif how in ("latex", "html"):
+        from nnexp.report.typeset import as_html, as_latex
+
+        console.file.write(as_latex(grid) if how == "latex" else as_html(grid))
     else:
         _as_table(grid, console, every_column)
 

@@ -18,6 +18,7 @@ from nnexp.errors import InputError, did_you_mean
 from nnexp.store.brief import Brief, Setting
 from nnexp.store.index import WORTHWHILE, Entry, Index, rested, stamp_of
 from nnexp.store.labels import Labels, read_labels
+from nnexp.store.scores import ranked
 
 SWEEPS = "sweeps"
 ENDED = ("finished", "diverged")
@@ -334,7 +335,10 @@ class Shelf:
         return self.runs[-10:]
 
     def select(self, words: Sequence[str]) -> list[Run]:
-        """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2` or `@tag`. Raises InputError."""
+        """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2`, `@best` or `@tag`.
+
+        `@best` is the best of the latest sweep or runs by the metric that they are judged by. Raises InputError.
+        """
         chosen: dict[str, Run] = {}
         for word in words:
             found = self._find(word)
@@ -342,6 +346,9 @@ class Shelf:
                 raise InputError(
                     f"no run '{word}': {self.root} holds {len(self.runs)}, down to @last~{len(self.runs) - 1}"
                 )
+            if not found and re.match(r"@best(~|$)", word) and self.runs:
+                scored = len(ranked(self.latest()))
+                raise InputError(f"no run '{word}': {scored} of the latest runs in {self.root} have a final score")
             if not found:
                 for sweep in self.sweeps:
                     if sweep.name.startswith(word) or sweep.path.resolve() == Path(word).resolve():
@@ -349,7 +356,7 @@ class Shelf:
                 known = {run.id for run in self.runs} | {run.name for run in self.runs}
                 known |= {sweep.name for sweep in self.sweeps}
                 if word.startswith("@"):
-                    known = {"@last"} | {f"@{tag}" for run in self.runs for tag in run.tags}
+                    known = {"@last", "@best"} | {f"@{tag}" for run in self.runs for tag in run.tags}
                 count = len(self.runs)
                 where = f"{count} run{'s' if count != 1 else ''} in {self.root}"
                 raise InputError(f"no run or sweep '{word}' ({where}){did_you_mean(word, known)}")
@@ -364,6 +371,10 @@ class Shelf:
         tagged = [run for run in self.runs if word[1:] in run.tags] if word.startswith("@") else []
         if tagged:
             return tagged
+        best = re.fullmatch(r"@best(?:~(\d+))?", word)
+        if best:
+            place = int(best[1] or 0)
+            return ranked(self.latest())[place : place + 1]
         for sweep in self.sweeps:
             if sweep.name == word:
                 return self.runs_of(sweep)

@@ -1820,7 +1820,7 @@ COMMANDS = [
     line(
         "format-of-sweep",
         "sweep c.yaml --format tabel",
-        "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
     ),
     line("sweep-of-nothing", "sweep", "which configuration? nnexp sweep FILE [KEY=VALUES]..."),
     line("new-and-extend", "sweep c.yaml --new --extend", "--new begins another sweep and --extend adds to the one"),
@@ -1916,7 +1916,7 @@ COMMANDS = [
     line(
         "plot-format",
         "plot components clip --format pgn",
-        "--format: 'pgn' is not one of svg, png; did you mean 'png'?",
+        "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?",
     ),
     line("plot-in-a-file", "plot components clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     line(
@@ -1931,8 +1931,15 @@ COMMANDS = [
         ("cannot write pictures/clip-norm.svg: Is a directory",),
     ),
     line("plot-plugin", "plot components --plugin mine.py", "mine.py cannot be read: No such file or directory"),
+    line("plot-curves-nothing", "plot curves", "no runs in runs; train one first: nnexp train"),
+    line("plot-curves-ending", "plot curves -o c.gif", "--out: 'c.gif' ends in none of .svg, .png, .pdf"),
+    line("plot-curves-no-ending", "plot curves -o c", "--out: 'c' ends in none of .svg, .png, .pdf"),
+    line("plot-curves-no-folder", "plot grid -o no/c.svg", "--out: there is no folder no"),
+    line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, steps, seconds; did you "),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
-    line("plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png; did you mean 'png'?"),
+    line(
+        "plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"
+    ),
     line("reference-family", "reference optimzer", "'optimzer' is not a family; did you mean 'optimizer'?"),
     line("reference-in-a-file", "reference clip -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     Case(
@@ -2088,6 +2095,11 @@ PAST = [
     ("compare --by optimzer.lr", "no run has 'optimzer.lr'; did you mean 'optimizer.lr'?"),
     ("compare --where optimizer.lr", "--where: 'optimizer.lr' is not a condition; write KEY=VALUE"),
     ("compare --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
+    ("compare --where '(seed=0'", "--where: '(seed=0': the '(' at character 1 is not closed"),
+    ("compare --where 'seed=0 or optimizr=sgd'", "no run has 'optimizr'; did you mean 'optimizer'?"),
+    ("compare --where 'started>-2 hors'", "--where: 'hor' is no unit of time; did you mean 'hour'?"),
+    ("compare --where 'age=2d'", "--where: 'age=2d': times are compared by <, <=, > or >=, as in age<2d"),
+    ("show @bst", "no run or sweep '@bst' (1 run in runs); did you mean '@best'?"),
     ("compare --sort acuracy", "no run has 'acuracy'; did you mean '"),
     ("compare --by optimizer --baseline adm", "--baseline: no level is 'adm'; did you mean 'adam'? (there is adam)"),
     (
@@ -2101,13 +2113,31 @@ PAST = [
     ("compare --where 'seed=0 and test_loss<1'", "--where: 'seed=0 and test_loss<1' looks at the test split"),
     ("plot run abc", "no run or sweep 'abc' (1 run in runs)"),
     ("plot run --metric acuracy", "--metric: no run has 'acuracy'; did you mean 'accuracy'?"),
+    ("plot curves --metric acuracy", "no run has the metric 'acuracy'; did you mean 'accuracy'?"),
+    ("plot curves --by optimzer", "no run has 'optimzer'; did you mean 'optimizer'?"),
+    ("plot curves --by validation_loss", "--by: 'validation_loss' is a metric; judge by it with --metric"),
+    ("plot curves --where seed=9", "no runs are left to draw where seed=9"),
+    ("plot curves abc", "no run or sweep 'abc' (1 run in runs)"),
+    ("plot strips --metric test_accuracy", "--metric: 'test_accuracy' looks at the test split, which is not for choos"),
+    ("plot curves --metric test_loss", "--metric: 'test_loss' looks at the test split"),
+    ("plot grid --where 'seed=0 or not (test_loss>1)'", "--where: 'test_loss' looks at the test split"),
+    ("plot strips --metric acuracy", "no run has the metric 'acuracy'; did you mean 'accuracy'?"),
+    ("plot sensitivity", "--over: which hyperparameter? no key with numbers varies in these runs"),
+    ("plot sensitivity --over lrr", "no run has 'lrr'; did you mean 'lr'?"),
+    ("plot sensitivity --over lr", "--over: optimizer.lr has one value in these runs; a curve needs two"),
+    ("plot sensitivity --over loss", "--over: loss.name must have numbers for values, found cross_entropy"),
+    ("plot grid", "--by: a grid has two keys, as in --by optimizer,lr; these runs differ in no key"),
+    ("plot grid --by optimizer", "--by: a grid has two keys, as in --by optimizer,lr; found optimizer.name"),
     ("plot run -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     ("compare --where 'tag < 3'", "--where: 'tag < 3': a run has a tag or has not; write tag=good or tag!=good"),
     ("compare @good", "no run or sweep '@good' (1 run in runs)"),
     ("show @lst", "no run or sweep '@lst' (1 run in runs); did you mean '@last'?"),
     ("runs last", "'nnexp runs last': no such command; runs of a name: nnexp runs --where name=last; of a sweep: "),
     ("runs exprt @last x.zip", "'nnexp runs exprt': no such command; did you mean 'export'?"),
-    ("runs --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+    (
+        "runs --format tabel",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
+    ),
     ("runs --columns some", "--columns: 'some' is neither auto nor all"),
     ("runs --sort sise", "--sort: 'sise' is not one of age, size, "),
     ("runs --status finish", "--status: a run is never 'finish'; did you mean 'finished'?"),
@@ -2179,7 +2209,10 @@ PAST = [
     ),
     ("sweep c.yaml --shard 3/2", "--shard: '3/2': the shards are 1/2 to 2/2"),
     ("sweep c.yaml --shard two", "--shard: 'two' is no part of a whole; write 2/5 for the second of five"),
-    ("compare --format tabel", "--format: 'tabel' is not one of table, markdown, csv, json; did you mean 'table'?"),
+    (
+        "compare --format tabel",
+        "--format: 'tabel' is not one of table, markdown, latex, html, csv, json; did",
+    ),
 ]
 
 

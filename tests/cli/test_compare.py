@@ -146,7 +146,10 @@ def test_options(runs: Path) -> None:
         (["--by", "optimzer"], "no run has 'optimzer'; did you mean 'optimizer'?"),
         (["--metric", "validation_los"], "did you mean 'validation_loss'?"),
         (["--by", "lr", "--each"], "--by averages and --each does not; give one of them"),
-        (["--format", "cvs"], "--format: 'cvs' is not one of table, markdown, csv, json; did you mean 'csv'?"),
+        (
+            ["--format", "cvs"],
+            "--format: 'cvs' is not one of table, markdown, latex, html, csv, json; did you mean",
+        ),
         (["--columns", "some"], "--columns: 'some' is neither auto nor all"),
         (["--where", "lr"], "--where: 'lr' is not a condition"),
     ],

@@ -271,7 +271,7 @@ def test_a_key_that_implies_the_others_pools_nothing(grid_of_runs: Path) -> None
         ({"metric": "acuracy"}, r"no run has the metric 'acuracy'; did you mean 'accuracy'\?"),
         ({"conditions": ["lr"]}, r"--where: 'lr' is not a condition; write KEY=VALUE"),
         ({"conditions": ["lr="]}, "--where: 'lr=' is not a condition"),
-        ({"conditions": ["lr~3"]}, "--where: 'lr~3' is not a condition"),
+        ({"conditions": ["lr?3"]}, r"--where: 'lr\?3' is not a condition"),
         ({"conditions": ["lr<slow"]}, "--where: 'lr<slow': < needs a number, not 'slow'"),
         ({"conditions": ["lrr=3"]}, r"no run has 'lrr'; did you mean 'lr'\?"),
         ({"conditions": ["lr=77", "seed=0"]}, "no runs are left to compare where lr=77 and seed=0"),

@@ -18,7 +18,10 @@ from nnexp.components.datasets import Table
 from nnexp.components.losses import Loss
 from nnexp.components.optimizers import Optimizer
 from nnexp.engine import loops
-from nnexp.report.pictures import ARTISTS, Picture, Undrawable, curves, paths, picture, points, style
+from nnexp.report.pictures import curves, paths, points, style
+from nnexp.report.pictures.components import ARTISTS, picture
+from nnexp.report.pictures.style import Picture
+from nnexp.report.pictures.undrawable import Undrawable
 from nnexp.report.vocabulary import families
 from tests.command import nnexp, nnexp_process
 from tests.variants import each
@@ -66,7 +69,7 @@ def test_most_components_have_one() -> None:
     assert len(undrawn) < len(DRAWN) / 8, undrawn
 
 
-@pytest.mark.parametrize("how", ["svg", "png"])
+@pytest.mark.parametrize("how", ["svg", "png", "pdf"])
 @pytest.mark.parametrize("family", ARTISTS)
 def test_the_same_bytes_each_time(family: str, how: str) -> None:
     cls = next(iter(members(families()[family]).values()))

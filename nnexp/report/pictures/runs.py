@@ -14,9 +14,8 @@ from nnexp.components.surfaces import Surface
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report.frame import config_columns, essential, frame, metric_columns
 from nnexp.report.numbers import number
-from nnexp.report.pictures import Picture
 from nnexp.report.pictures.paths import terrain
-from nnexp.report.pictures.style import BLACK, COLOURS, blank_pair, rendered, styled
+from nnexp.report.pictures.style import BLACK, COLOURS, Picture, blank_pair, rendered, styled
 from nnexp.report.tables import headings
 from nnexp.store.runs import Run
 

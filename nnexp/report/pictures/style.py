@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
@@ -20,7 +21,7 @@ BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK = "#0072B2", "#D55E00", "#009E73", "#CC7
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, "#E69F00", "#777777")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")
 GREY, FAINT = "#777777", "#DDDDDD"
-FORMATS = ("svg", "png")
+FORMATS = ("svg", "png", "pdf")
 
 SETTINGS: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -53,7 +54,16 @@ SETTINGS: dict[str, Any] = {
     "savefig.facecolor": "white",
     "svg.fonttype": "none",
     "svg.hashsalt": "nnexp",
+    "pdf.fonttype": 42,
 }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file's content, and what is to be seen in words."""
+
+    content: bytes
+    words: str
 
 
 def need_matplotlib() -> None:
@@ -114,6 +124,10 @@ def rendered(figure: Figure, how: str, title: str) -> bytes:
     buffer = io.BytesIO()
     if how == "png":
         figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None, "Title": title})
+        return buffer.getvalue()
+    if how == "pdf":
+        nameless = {"Creator": None, "Producer": None, "CreationDate": None}
+        figure.savefig(buffer, format="pdf", metadata={**nameless, "Title": title})
         return buffer.getvalue()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Title": title})
     return _light(buffer.getvalue().decode()).encode()

@@ -1,0 +1,172 @@
+"""`nnexp plot curves`, `strips`, `sensitivity` and `grid`: pictures of many runs, in a file or in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnexp.cli.compare import RunWords, _selected
+from nnexp.cli.console import RunsOption, out, runs_root
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    from nnexp.report.grouping import Levels
+    from nnexp.report.pictures.comparison import Comparison
+    from nnexp.store.runs import Run
+
+ByOption = Annotated[
+    list[str] | None,
+    typer.Option("--by", metavar="KEY", help="The keys whose values are told apart. Nothing: those that vary."),
+]
+WhereOption = Annotated[
+    list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'.")
+]
+MetricOption = Annotated[str | None, typer.Option(help="What is drawn, such as validation_loss.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FILE", help="Write a .svg, .png or .pdf. Nothing: draw in the terminal, in letters."
+    ),
+]
+TextOption = Annotated[bool, typer.Option("--text", help="Draw in the terminal beside writing --out, too.")]
+
+
+def curves(
+    words: RunWords = None,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    over: Annotated[str, typer.Option("--x", metavar="AXIS", help="epochs, steps or seconds.")] = "epochs",
+    target: OutOption = None,
+    text: TextOption = False,
+    runs: RunsOption = None,
+) -> None:
+    """Learning curves: means over seeds with their 95 % bands, a line a level.
+
+    A mean goes as far as every seed does; longer, diverged and unfinished runs are drawn thin, by themselves.
+    """
+    _check(target)
+    from nnexp.report.pictures.learning import Curves, axis_of
+
+    axis_of(over)
+    _show(Curves(_levels(words, by, where, runs), metric, over), target, text)
+
+
+def strips(
+    words: RunWords = None,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    target: OutOption = None,
+    text: TextOption = False,
+    runs: RunsOption = None,
+) -> None:
+    """Final values: every seed a dot, a row a level, with the mean and its 95 % interval."""
+    _check(target)
+    from nnexp.report.pictures.strips import Strips
+
+    _show(Strips(_levels(words, by, where, runs), metric), target, text)
+
+
+def sensitivity(
+    words: RunWords = None,
+    over: Annotated[
+        str | None, typer.Option("--over", metavar="KEY", help="The hyperparameter. Nothing: the one that varies.")
+    ] = None,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    target: OutOption = None,
+    text: TextOption = False,
+    runs: RunsOption = None,
+) -> None:
+    """A final metric over a hyperparameter, such as the learning rate: means with 95 % bands, a line a level."""
+    _check(target)
+    from nnexp.report.grouping import levels_of
+    from nnexp.report.pictures.sensitivity import Sensitivity, over_key
+
+    chosen = _chosen(words, where, runs)
+    key = over_key(chosen, over)
+    _show(Sensitivity(levels_of(chosen, _keys(by), [key]), key, metric), target, text)
+
+
+def grid(
+    words: RunWords = None,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    target: OutOption = None,
+    text: TextOption = False,
+    runs: RunsOption = None,
+) -> None:
+    """A heat map of two keys: the mean over seeds for each pair of values, shaded and written out."""
+    _check(target)
+    from nnexp.report.pictures.heat import Heat
+
+    _show(Heat(_levels(words, by, where, runs), metric), target, text)
+
+
+def _check(target: Path | None) -> None:
+    """Raises InputError for a file that cannot be written, before anything is read."""
+    if target is None:
+        return
+    from nnexp.report.pictures.style import FORMATS, need_matplotlib
+
+    if target.suffix.removeprefix(".") not in FORMATS:
+        raise InputError(f"--out: '{target}' ends in none of {', '.join(f'.{how}' for how in FORMATS)}")
+    if not target.parent.is_dir():
+        raise InputError(f"--out: there is no folder {target.parent}")
+    need_matplotlib()
+
+
+def _chosen(words: list[str] | None, where: list[str] | None, runs: Path | None) -> list[Run]:
+    """The runs that the words and conditions of a command mean. Raises InputError where there are none."""
+    from nnexp.report.choose import matching
+    from nnexp.report.grouping import not_test
+    from nnexp.report.query import read
+
+    for key in [key for text in where or () for key in read(text).keys]:
+        not_test("--where", key)
+
+    chosen = matching(_selected(words, where, runs_root(runs)), where or ())
+    if not chosen:
+        raise InputError("no runs are left to draw" + (f" where {' and '.join(where)}" if where else ""))
+    return chosen
+
+
+def _keys(by: list[str] | None) -> list[str]:
+    return [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
+
+
+def _levels(words: list[str] | None, by: list[str] | None, where: list[str] | None, runs: Path | None) -> Levels:
+    """The levels of what `_chosen` finds."""
+    from nnexp.report.grouping import levels_of
+
+    return levels_of(_chosen(words, where, runs), _keys(by))
+
+
+def _show(drawn: Comparison, target: Path | None, text: bool) -> None:
+    """Write the picture to its file, and print it in letters where there is none or both are wanted."""
+    if target is None or text:
+        from nnexp.report.pictures.terminal import Page
+
+        console = out()
+        drawn.page(Page.on(console)).print(console)
+    if target is not None:
+        content = drawn.picture(target.suffix.removeprefix(".")).content
+        try:
+            target.write_bytes(content)
+        except OSError as error:
+            raise InputError(f"cannot write {target}: {error.strerror}") from None
+        typer.echo(target)
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "curves": (curves, "nnexp plot curves optimizers --by optimizer --out curves.svg"),
+    "strips": (strips, "nnexp plot strips optimizers --by optimizer --metric loss"),
+    "sensitivity": (sensitivity, "nnexp plot sensitivity optimizers --over lr --by optimizer"),
+    "grid": (grid, "nnexp plot grid optimizers --by optimizer,lr"),
+}

@@ -1,0 +1,83 @@
+"""Runs in a notebook: one tidy pandas frame, and the comparison of the command line from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnexp.errors import InputError
+from nnexp.report.choose import matching
+from nnexp.report.compare import compare as compare_runs
+from nnexp.report.frame import OUTCOME, _missing, config_columns, frame, metric_columns
+from nnexp.report.tables import Grid
+from nnexp.store.runs import Run, Shelf, read_run, root_folder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+PLACE = "path"
+"""The column that holds each run's folder."""
+
+
+def load(place: str | Path | None = None, where: str | Sequence[str] = (), curves: bool = False) -> DataFrame:
+    """Past runs as a pandas frame: a row a run, or with `curves` a row for each of its rows in metrics.csv.
+
+    `place` is a runs folder, a sweep's or a run's; None for NNEXP_RUNS, else runs/. A name, an id, @last or @tag
+    is looked for in that. `where` takes conditions as in `nnexp compare --where`. Columns are the outcome (id, status,
+    seconds, ...), tags, configuration under dotted keys, final scores, and each run's folder, `path`; with `curves`
+    outcome and configuration are repeated beside each row's epoch, step, losses and metrics. Raises InputError where
+    there is nothing, or a condition names what no run has.
+    """
+    runs = matching(_runs(place), [where] if isinstance(where, str) else list(where))
+    if not runs:
+        raise InputError(f"no runs in {place or root_folder()}" + (f" where {where}" if where else ""))
+    from pandas import DataFrame, concat
+
+    data = frame(runs)
+    metrics = metric_columns(runs)
+    keys = [*OUTCOME, *config_columns(data, metrics)]
+    columns: dict[str, list[Any]] = {key: [None if _missing(v) else v for v in data[key]] for key in keys}
+    columns["tags"] = [run.tags for run in runs]
+    if not curves:
+        scores = {key: data[key] for key in metrics}
+        return DataFrame({**columns, **scores, PLACE: [run.place for run in runs]})
+    # what a run's record says of its end would be taken for the row's
+    fixed = {key: values for key, values in columns.items() if key not in ("epoch", "step", "train_seconds")}
+    parts = []
+    for number, run in enumerate(runs):
+        log = DataFrame(run.metrics())
+        told = {key: [values[number]] * len(log) for key, values in fixed.items() if key not in log}
+        parts.append(concat([DataFrame(told, index=log.index), log.assign(**{PLACE: run.place})], axis=1))
+    return concat(parts, ignore_index=True)
+
+
+def compare(data: DataFrame, by: str | Sequence[str] = (), metric: str | None = None, **options: Any) -> Grid:
+    """The table of `nnexp compare` for the runs of a frame, or of what is left of it after filtering.
+
+    `by` is a key or several, `options` are those of `report.compare.compare`: `sort`, `top`, `aggregate`, ... The
+    table shows itself in Jupyter; `str` gives text, `rows` the unrounded values. Raises InputError for a frame that
+    `load` did not make, and as the command does.
+    """
+    if PLACE not in data.columns:
+        raise InputError(f"the frame has no column '{PLACE}', which nnexp.load gives it")
+    cases = list(data["case"]) if "case" in data.columns else [None] * len(data)
+    runs: dict[str, Run] = {}
+    for place, case in zip(data[PLACE], cases, strict=True):
+        if place not in runs:
+            found = read_run(Path(place))
+            if not isinstance(found, Run):
+                raise InputError(f"{place} has changed since it was loaded: {found.why}")
+            runs[place] = found.with_case(case) if isinstance(case, str) else found
+    return compare_runs(list(runs.values()), [by] if isinstance(by, str) else list(by), metric, **options)
+
+
+def _runs(place: str | Path | None) -> Sequence[Run]:
+    """The runs in a folder, or those that a word means in the usual one. Raises InputError."""
+    path = root_folder() if place is None else Path(place)
+    if place is not None and not path.is_dir():
+        return Shelf(root_folder()).select([str(place)])
+    if (path / "run.json").is_file() or (path / "plan.json").is_file():
+        # a sweep's folder lies in runs/sweeps, a run's in runs
+        return Shelf(path.parent.parent if (path / "plan.json").is_file() else path.parent).select([str(path)])
+    return Shelf(path).runs
