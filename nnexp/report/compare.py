@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from nnexp.report.asked import Asked
 from nnexp.report.choose import matching
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import duration, number, score
+from nnexp.report.query import read
 from nnexp.report.rows import (
     best_of,
     column_of,
@@ -48,8 +48,11 @@ def compare(
     selection.
     """
     given, asked = conditions, asked or Asked()
-    for option, word in (("--metric", metric), ("--sort", sort), *(("--where", text) for text in conditions)):
-        if not asked.test and word and re.search(r"(^|[\s(])-?test_", word):
+    named: list[tuple[str, str, Sequence[str]]] = [("--metric", word, (word,)) for word in (metric,) if word]
+    named += [("--sort", word, (word.lstrip("-"),)) for word in (sort,) if word]
+    named += [("--where", text, read(text).keys) for text in conditions]
+    for option, word, names in named:
+        if not asked.test and any(name.startswith(TEST) for name in names):
             raise InputError(
                 f"{option}: '{word}' looks at the test split, which is not for choosing; choose by validation, and "
                 "look at what was chosen with --test (looks are counted)"

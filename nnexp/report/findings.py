@@ -152,5 +152,5 @@ def _basis(judged: Sequence[tuple[str, Verdict]]) -> list[str]:
     count = f"; Holm's over {len(verdicts)} comparisons" if len(verdicts) > 1 else ""
     interval = "Student's" if all(v.in_pairs for v in verdicts) else "Welch's where unpaired"
     alone = sum(verdict.alone for verdict in verdicts if verdict.in_pairs)
-    left = f"; {alone} runs without a partner are left out" if alone else ""
+    left = f"; {alone} run{'s' if alone > 1 else ''} without a partner left out" if alone else ""
     return [f"p: {' and '.join(tests)}{ranks}{count}; ±: 95 % intervals, {interval}{left}"]

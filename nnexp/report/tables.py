@@ -73,7 +73,8 @@ class Grid:
 
     def __str__(self) -> str:
         """Plain text, with the sentences below."""
-        return as_text(self, self.columns) + "".join(f"{note}\n" for note in self.notes)
+        pages = [as_text(self, columns, title if number else "") for number, (title, columns) in enumerate(self.panels)]
+        return "\n".join(pages) + "".join(f"{text}\n" for text in (*self.findings, *self.notes))
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""

@@ -86,9 +86,9 @@ def as_html(grid: Grid) -> str:
 
 def tables(grid: Grid) -> list[tuple[str, list[Column]]]:
     """What stands under each other: titles and columns."""
-    return [(grid.title, grid.columns)]
+    return grid.panels
 
 
 def below(grid: Grid) -> list[str]:
     """The sentences below the tables."""
-    return grid.notes
+    return [*grid.findings, *grid.notes]

@@ -70,7 +70,7 @@ def test_the_numbers_of_the_command(runs: list[Run]) -> None:
     found = package.compare(data, by="optimizer")
     told = nnexp("compare", *data["id"], "--by", "optimizer", "--format", "json", cwd=Path.cwd()).json
     for row, other in zip(found.rows, told["rows"], strict=True):
-        assert {key: row[key] for key in other} == other
+        assert {key: row.get(key) for key in other} == other
     assert "<table" in found._repr_html_()
     filtered = package.compare(data[data["optimizer.name"] == "adam"], metric="loss", aggregate=False)
     assert [row["id"] for row in filtered.rows] == [run.id for run in runs[3:6]][::-1]
