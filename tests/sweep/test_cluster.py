@@ -197,6 +197,7 @@ def test_a_search_that_goes_by_results(tmp_path: Path, dask: Dask) -> None:
 
 def test_runs_that_kill_their_process_or_exceed_a_limit(tmp_path: Path, dask: Dask) -> None:
     dask.workers_there(2)
+    there = [worker for worker in dask.workers if worker.poll() is None]
     path = deadly(tmp_path, "kill", "'no'")
     result = nnexp_process("sweep", path, "--cluster", dask.address, cwd=tmp_path)
     assert result.code == 3, result.err
@@ -208,7 +209,7 @@ def test_runs_that_kill_their_process_or_exceed_a_limit(tmp_path: Path, dask: Da
     assert result.code == 3, result.err
     assert statuses(tmp_path)["hang"][0] == "failed"
     assert statuses(tmp_path)["hang"][1].startswith("limits.seconds: it took longer than 1 s")
-    assert all(worker.poll() is None for worker in dask.workers[-2:])
+    assert all(worker.poll() is None for worker in there)
 
 
 # -- bad input -----------------------------------------------------------------------------------------------------
@@ -377,7 +378,8 @@ def test_what_comes_home_is_checked(tmp_path: Path) -> None:
         home(run_id="abcdef").take(list(files), files)
     assert not path.exists(), "nothing is written before all is right"
     home().take([*files, "notes.json"], {**files, "notes.json": (0, b"{}")})
-    assert sorted(one.name for one in path.iterdir()) == ["config.yaml", "metrics.csv", "model.npz", "run.json"]
+    found = sorted(one.name for one in path.iterdir())
+    assert found == ["config.yaml", "metrics.csv", "model.npz", "run.json", "state.npz"]
     assert read(path).status == "finished"
 
 
