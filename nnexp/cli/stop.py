@@ -32,8 +32,9 @@ def stop(
     found = find_sweeps(shelf, word)
     working = {path: (sweep, parent) for sweep in found for path, parent in at_work(sweep.path).items()}
     if not working:
-        named = f"the sweep {found[0].name} is" if len(found) == 1 else f"of {len(found)} sweeps '{word}' none is"
-        raise InputError(f"{named} not running; how they stand: nnexp sweep --status {word}")
+        one = len(found) == 1
+        named = f"the sweep {found[0].name} is not" if one else f"of {len(found)} sweeps '{word}' none is"
+        raise InputError(f"{named} running; how they stand: nnexp sweep --status {word}")
     for path, (sweep, parent) in working.items():
         with suppress(FileNotFoundError):  # it is just ending by itself
             ask_to_stop(path)
