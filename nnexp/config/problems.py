@@ -250,7 +250,8 @@ def _suggestion(key: str, owner: type[BaseModel], schema: type[BaseModel]) -> st
             meant.setdefault(dotted.rpartition(".")[2], []).append(dotted)
         meant |= {dotted: [dotted] for dotted in described} | {word: [word] for word in own}
         close = difflib.get_close_matches(key, meant, n=1, cutoff=0.75)
-        found = meant.get(key) or chosen or (meant[close[0]] if close else [])
+        first = [dotted for dotted in meant.get(key, []) if not dotted.startswith("streams.")]
+        found = first or chosen or meant.get(key) or (meant[close[0]] if close else [])
         if found:
             return f"did you mean {' or '.join(map(repr, found))}?"
     phrase = key.replace("_", " ")

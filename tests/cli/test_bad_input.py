@@ -1812,7 +1812,7 @@ SPACES = [
 ]
 
 COMMANDS = [
-    line("no-command", "trian c.yaml", "No such command 'trian'. Did you mean 'train'?"),
+    line("no-command", "trian c.yaml", "No such command 'trian'. Did you mean 'train', 'variance'?"),
     line("option", "train c.yaml --fromat json", "No such option: --fromat", "--format"),
     line("no-configuration", "train", "which configuration? for example: nnexp train configs/digits.yaml"),
     line("no-configuration-check", "check", "Missing argument 'config'"),

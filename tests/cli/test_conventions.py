@@ -251,7 +251,7 @@ def test_alone_it_shows_its_help() -> None:
 def test_a_command_that_does_not_exist() -> None:
     result = nnexp("trian", cwd=Path.cwd())
     assert (result.code, result.out) == (2, "")
-    assert "Did you mean 'train'?" in result.err
+    assert "Did you mean 'train'" in result.err
 
 
 def test_the_version() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
@@ -23,7 +24,8 @@ from nnexp.engine.memory import Meter, estimate
 from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Row, Trainer
 from nnexp.runner import begin, train
-from tests.small import EVERYTHING, RUN, trainer
+from tests.command import nnexp_process
+from tests.small import EVERYTHING, RUN, config_file, trainer
 from tests.variants import each
 
 BAR = 1.3
@@ -221,9 +223,13 @@ def test_what_cannot_be_measured_is_not_told(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_run_records_its_peak(tmp_path: Path) -> None:
-    one = experiment(**{"name": "medium", **MEDIUM, "stop": {"epochs": 1, "steps": 20}})
-    found = train(one, begin(one, tmp_path))["memory"]
-    assert found["estimated"] == sum(estimate(one).values())
+    """In a process of its own: in one that has done much before, memory that it was left with is used again."""
+    changes = {**MEDIUM, "stop": {"epochs": 1, "steps": 20}, "threads": 1}
+    result = nnexp_process("train", config_file(tmp_path, "medium", **changes), cwd=tmp_path)
+    assert result.code == 0, result.err
+    [folder] = (tmp_path / "runs").glob("medium-*")
+    found = json.loads((folder / "run.json").read_text())["memory"]
+    assert found["estimated"] == sum(estimate(experiment(**changes)).values())
     if Meter().start is not None:
         assert found["estimated"] / BAR < found["peak"] < BAR * found["estimated"]
         assert found["process"] > found["peak"]

@@ -47,8 +47,8 @@ def test_the_table_and_the_warnings() -> None:
         ],
     )
     lines = as_text(table(findings), table(findings).columns).splitlines()
-    assert " ".join(lines[1].split()) == "optimizer lr best of 1 best of 2 of all 3 no score"
-    assert lines[2].split() == ["sgd", "0.9", "0.7000", "0.8333", "0.9000", "0"]
+    assert " ".join(lines[0].split()) == "optimizer lr best of 1 best of 2 of all 3 no score"
+    assert lines[1].split() == ["sgd", "0.9", "0.7000", "0.8333", "0.9000", "0"]
     assert warnings(findings) == [
         "optimizer sgd: the best lr, 0.9, lies at the upper edge of its range; a wider one may hold a better",
         "optimizer adam: none of the 3 trials has a score",

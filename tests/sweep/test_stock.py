@@ -13,6 +13,7 @@ import pytest
 
 from nnexp.components.datasets import Dataset
 from nnexp.config.schema import ExperimentConfig
+from nnexp.config.seeds import Seeds
 from nnexp.engine import compiling
 from nnexp.engine.data import Loaded, load
 from nnexp.engine.trainer import Experiment, Row
@@ -80,8 +81,8 @@ def test_small_data_stay_in_the_process(tmp_path: Path) -> None:
 def test_a_table_is_loaded_once_for_all_seeds_and_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 
-    def counted(dataset: Dataset, seed: int) -> Loaded:
-        calls.append(seed)
+    def counted(dataset: Dataset, seed: Seeds) -> Loaded:
+        calls.append(seed.of("data"))
         return load(dataset, seed)
 
     monkeypatch.setattr(stock, "load", counted)
