@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nnexp.errors import InputError, did_you_mean
+from nnexp.errors import InputError
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
 from nnexp.report.choose import matching
@@ -17,6 +17,7 @@ from nnexp.report.rows import (
     column_of,
     datasets_of,
     groups_of,
+    named_metric,
     notes_on,
     numeric,
     ordered_by,
@@ -85,16 +86,6 @@ def compare(
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
-
-
-def named_metric(word: str, metrics: Sequence[str]) -> str:
-    """The metric that a word means: itself, or `accuracy` for the first split that has it. Raises InputError."""
-    found = [name for name in metrics if word in (name, name.partition("_")[2])]
-    if found:
-        return found[0]
-    offered = [name for name in metrics if not name.startswith(TEST)]
-    guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
-    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
 
 def _runs(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nnexp.errors import InputError, did_you_mean
+from nnexp.errors import InputError
 from nnexp.report.frame import (
     OUTCOME,
     Frame,
@@ -21,6 +21,7 @@ from nnexp.report.frame import (
     resolve,
 )
 from nnexp.report.numbers import number
+from nnexp.report.rows import distinct, groups_of, named_metric, varies_within
 from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import headings
 from nnexp.store.runs import Run
@@ -124,7 +125,7 @@ def levels_of(runs: Sequence[Run], by: Sequence[str] | None = None, without: Seq
         notes.append(f"Each mean also pools different {', '.join(pooled[:4])}; add --by for them.")
     heads = {key: "" if key.endswith(".name") or key == "case" else f"{word} " for key, word in headings(keys).items()}
     levels = []
-    for values, index in groups(data, keys).items():
+    for values, index in groups_of(data, keys).items():
         said = [f"{heads[key]}{number(v)}" for key, v in zip(keys, values, strict=True) if v is not None]
         levels.append(Level(values, ", ".join(said) or "all runs", [data.runs[i] for i in index]))
     return Levels(keys, sorted(levels, key=lambda level: [in_order(v) for v in level.values]), data, notes)
@@ -143,44 +144,6 @@ def differing(data: Frame, config: Sequence[str]) -> list[str]:
     if None not in data["case"] and len(set(data["case"])) > 1:
         return ["case", *(key for key in found if varies_within(data, ["case"], key))]
     return found
-
-
-def groups(data: Frame, keys: Sequence[str]) -> dict[tuple[Any, ...], list[int]]:
-    """Rows by their values of the keys, in the order of their first; all in one where there are no keys."""
-    found: dict[tuple[Any, ...], list[int]] = {}
-    for i in range(len(data)):
-        found.setdefault(tuple(plain(data[key][i]) for key in keys), []).append(i)
-    return found
-
-
-def varies_within(data: Frame, keys: Sequence[str], key: str) -> bool:
-    """Whether a column takes several values in any one group of `keys`."""
-    combined = {tuple(map(plain, level)) for level in data.combinations(*keys, key)}
-    return len(combined) > len({level[:-1] for level in combined})
-
-
-def distinct(runs: Sequence[Run]) -> list[int]:
-    """The runs that count in a mean: of several runs of the same computation one, the last that has a result."""
-    last: dict[str, int] = {}
-    for i, run in enumerate(runs):
-        key = run.brief.fingerprint
-        if key not in last or run.brief.scores or not runs[last[key]].brief.scores:
-            last[key] = i
-    return sorted(last.values())
-
-
-def plain(value: Any) -> Any:
-    return None if _missing(value) else value
-
-
-def named_metric(word: str, metrics: Sequence[str]) -> str:
-    """The metric that a word means: itself, or `accuracy` for the first split that has it. Raises InputError."""
-    found = [name for name in metrics if word in (name, name.partition("_")[2])]
-    if found:
-        return found[0]
-    offered = [name for name in metrics if not name.startswith("test_")]
-    guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
-    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
 
 def ended_otherwise(runs: Sequence[Run], consequence: str) -> list[str]:

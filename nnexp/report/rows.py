@@ -8,21 +8,23 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
 from nnexp.report.frame import Frame
 from nnexp.report.tables import Column
 from nnexp.store.runs import Run
 
 
-def groups_of(data: Frame, keys: list[str]) -> dict[tuple, list[int]]:
-    """Rows by their values of the keys, in the order of their first."""
-    groups: dict[tuple, list[int]] = {}
-    for i, level in enumerate(zip(*(map(plain, data[key]) for key in keys), strict=True)):
+def groups_of(data: Frame, keys: Sequence[str]) -> dict[tuple[Any, ...], list[int]]:
+    """Rows by their values of the keys, in the order of their first; all in one where there are no keys."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    levels = zip(*(map(plain, data[key]) for key in keys), strict=True) if keys else [()] * len(data)
+    for i, level in enumerate(levels):
         groups.setdefault(level, []).append(i)
     return groups
 
 
-def varies_within(data: Frame, keys: list[str], key: str) -> bool:
+def varies_within(data: Frame, keys: Sequence[str], key: str) -> bool:
     """Whether a column takes several values in any one group of `keys`."""
     combined = {tuple(map(plain, level)) for level in data.combinations(*keys, key)}
     return len(combined) > len({level[:-1] for level in combined})
@@ -40,6 +42,16 @@ def distinct(runs: Sequence[Run]) -> list[int]:
 
 def plain(value: Any) -> Any:
     return None if frames._missing(value) else value
+
+
+def named_metric(word: str, metrics: Sequence[str]) -> str:
+    """The metric that a word means: itself, or `accuracy` for the first split that has it. Raises InputError."""
+    found = [name for name in metrics if word in (name, name.partition("_")[2])]
+    if found:
+        return found[0]
+    offered = [name for name in metrics if not name.startswith("test_")]
+    guess = did_you_mean(word, [*(name.partition("_")[2] for name in offered), *offered])
+    raise InputError(f"no run has the metric '{word}'{guess} (there is {', '.join(metrics)})")
 
 
 def numeric(data: Frame, key: str) -> bool:

@@ -15,7 +15,7 @@ from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Experiment, Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.longer import Finished
-from nnexp.report.compare import named_metric
+from nnexp.report.rows import named_metric
 from nnexp.store.folder import CHECKPOINT
 from nnexp.store.runs import SWEEPS, Run, Shelf
 from nnexp.sweep.expand import Sweep, Trial

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report.frame import default_metric
-from nnexp.report.grouping import Level, Levels, ended_otherwise, named_metric, not_test
+from nnexp.report.grouping import Level, Levels, ended_otherwise, not_test
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,
@@ -28,6 +28,7 @@ from nnexp.report.pictures.comparison import (
 )
 from nnexp.report.pictures.scales import marks
 from nnexp.report.pictures.terminal import LETTERS, Canvas, Page, below
+from nnexp.report.rows import named_metric
 from nnexp.report.statistics import Summary, summarize
 
 if TYPE_CHECKING:

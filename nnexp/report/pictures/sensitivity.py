@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
 from nnexp.report.frame import config_columns, frame, metric_columns, resolve
-from nnexp.report.grouping import Level, Levels, differing, ended_otherwise, plain
+from nnexp.report.grouping import Level, Levels, differing, ended_otherwise
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,
@@ -27,6 +27,7 @@ from nnexp.report.pictures.comparison import (
 )
 from nnexp.report.pictures.scales import Scale, marks
 from nnexp.report.pictures.terminal import LETTERS, Canvas, Page, below
+from nnexp.report.rows import plain
 from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import headings
 from nnexp.store.runs import Run
