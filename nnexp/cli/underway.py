@@ -66,8 +66,6 @@ class UnderWay:
             return
         if why := uncached():
             display.said(why)
-        if orders.workers > 1:
-            import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
 
         def begun(job: Job) -> None:
             if tally.begun(job):
@@ -75,6 +73,8 @@ class UnderWay:
                 display.begun(job)
 
         with Interrupt(WHAT) as interrupt, self._shown():
+            if orders.workers > 1:
+                import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
             for result in run_jobs(missing, orders, lambda: self._asked(interrupt, records), Ear(display.said, begun)):
                 if result.status == "interrupted" and result.run_id is None:
                     tally.drop(result.job)  # a worker had it in its hands, and did not begin
