@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from scipy.special import stdtr
 
-from nnexp.report.sequential import ALPHA, LEAST, earliest, first_crossing, judge, looks
+from nnexp.report.sequential import LEAST, Word, earliest, first_crossing, in_turn, judge, looks
 
 FIXED = 30
 Crossing = Callable[[np.ndarray, int, float], int | None]
@@ -111,14 +111,13 @@ RULES: dict[str, Crossing] = {
 
 def holm(rule: Crossing, d: np.ndarray, budget: int) -> list[int | None]:
     """When each comparison (a row) is settled."""
-    found: dict[int, int] = {}
-    while len(found) < len(d):
-        level = ALPHA / (len(d) - len(found))
-        new = {i: at for i in range(len(d)) if i not in found and (at := rule(d[i], budget, level)) is not None}
-        if not new:
-            break
-        found |= new
-    return [found.get(i) for i in range(len(d))]
+
+    def outcome(i: int, level: float) -> tuple[Word, int] | None:
+        at = rule(d[i], budget, level)
+        return None if at is None else ("better", at)  # whichever: the word is not looked at
+
+    found = in_turn(len(d), outcome)
+    return [found[i][1] if i in found else None for i in range(len(d))]
 
 
 # -- differences -----------------------------------------------------------------------------------

@@ -11,12 +11,13 @@ benchmarks/sequential.py says what that costs and saves beside other rules.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from nnexp.engine.streams import stream
+from nnexp.report.statistics import summarize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,7 @@ class Verdict:
 
     word: Word
     at: int | None
-    """After how many pairs it was settled; None for an open one."""
+    """After how many pairs it was settled, which may be when others were; None for an open one."""
     n: int
     """Pairs of runs that were looked at."""
     mean: float | None
@@ -125,29 +126,49 @@ def judge(
 
     Different: the sign-flip test of d rejects. Equivalent: those of d - margin (below) and d + margin (above) both do
     (D. J. Schuirmann's two one-sided tests, 1987); what is settled first counts. Without a margin the levels of the
-    tests are Holm's: the error rate over the comparisons that are not settled yet. With one it is divided by all, for
-    one that is found equivalent could still be found different by mistake.
+    tests are Holm's, by `in_turn`: the error rate over the comparisons that are not settled yet. With one it is divided
+    by all, for one that is found equivalent could still be found different by mistake.
 
     >>> [one.word for one in judge([[0.1, 0.2, 0.3, 0.1, 0.2, 0.3, 0.1, 0.2, 0.3], [0.1, -0.1] * 4], budget=20)]
     ['better', 'open']
     """
-    found: dict[int, tuple[Word, int]] = {}
-    while True:
-        share = alpha / (len(differences) - (len(found) if margin is None else 0) or 1)
-        new = {}
-        for i, d in enumerate(differences):
-            if i not in found and (outcome := _outcome(d, budget, margin, higher, share)) is not None:
-                new[i] = outcome
-        found |= new
-        if not new or margin is not None:
-            break
+
+    def outcome(i: int, level: float) -> tuple[Word, int] | None:
+        return _outcome(differences[i], budget, margin, higher, level)
+
+    count = len(differences)
+    if margin is None:
+        found = in_turn(count, outcome, alpha)
+    else:
+        found = {i: one for i in range(count) if (one := outcome(i, alpha / count)) is not None}
     verdicts = []
     for i, d in enumerate(differences):
-        n = len(d)
-        mean = math.fsum(d) / n if n else None
-        std = math.sqrt(math.fsum((v - mean) ** 2 for v in d) / (n - 1)) if mean is not None and n > 1 else None
-        verdicts.append(Verdict(*found[i], n, mean, std) if i in found else Verdict("open", None, n, mean, std))
+        s = summarize(d)
+        word, at = found[i] if i in found else ("open", None)
+        verdicts.append(Verdict(word, at, s.n, s.mean, s.std))
     return verdicts
+
+
+def in_turn(
+    count: int, outcome: Callable[[int, float], tuple[Word, int] | None], alpha: float = ALPHA
+) -> dict[int, tuple[Word, int]]:
+    """Holm's method as seeds are added: what is settled leaves its error rate to the others, from then on.
+
+    `outcome` tells what comparison i comes to at a level, and after how many pairs; the result, when each is settled.
+
+    >>> in_turn(2, lambda i, level: ("better", 9) if i == 0 else ("worse", 7) if level == 0.05 else None)
+    {0: ('better', 9), 1: ('worse', 9)}
+    """
+    found: dict[int, tuple[Word, int]] = {}
+    now = 0
+    while len(found) < count:
+        level = alpha / (count - len(found))
+        new = {i: one for i in range(count) if i not in found and (one := outcome(i, level)) is not None}
+        if not new:
+            break
+        now = max(now, min(at for _, at in new.values()))
+        found |= {i: (word, now) for i, (word, at) in new.items() if at <= now}
+    return found
 
 
 def _outcome(
