@@ -15,7 +15,6 @@ from nnexp.cli.console import (
     RunsOption,
     check_format,
     complete_run,
-    counted,
     labels_of,
     name_damaged,
     out,
@@ -101,15 +100,12 @@ def show_comparison(
 ) -> None:
     """Print the comparison of these runs to stdout."""
     from nnexp.report.compare import compare as make
+    from nnexp.report.compare import count_look
     from nnexp.report.tables import render
 
     grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None, asked=asked)
-    if (tested := grid.meta.get("tested")) is not None and root is not None:
-        from nnexp.store.looks import look
-
-        tested["looks"] = look(root, tested["datasets"], str(grid.meta["metric"]), tested["runs"])
-        counts = "; ".join(f"{counted(count, 'look')} at {name}" for name, count in tested["looks"].items())
-        grid.notes.append(f"test scores are for the last look, after choosing by validation; so far {counts}")
+    if root is not None:
+        count_look(grid, root)
     render(grid, how, out(), columns == "all")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from nnexp.errors import InputError
@@ -25,6 +26,7 @@ from nnexp.report.rows import (
     varies_within,
 )
 from nnexp.report.tables import Column, Grid, headings
+from nnexp.store.looks import look
 from nnexp.store.runs import Run
 
 TEST = "test_"
@@ -86,6 +88,17 @@ def compare(
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
+
+
+def count_look(grid: Grid, root: Path) -> None:
+    """Where a table shows test scores, record the look in this runs folder, and say below how many there have been."""
+    if (tested := grid.meta.get("tested")) is None:
+        return
+    tested["looks"] = look(root, tested["datasets"], str(grid.meta["metric"]), tested["runs"])
+    counts = "; ".join(
+        f"{count:,} look{'s' if count != 1 else ''} at {name}" for name, count in tested["looks"].items()
+    )
+    grid.notes.append(f"test scores are for the last look, after choosing by validation; so far {counts}")
 
 
 def _runs(

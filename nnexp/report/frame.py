@@ -160,5 +160,6 @@ def resolve(key: str, columns: Sequence[str]) -> str:
         return found[0]
     if found:
         raise InputError(f"'{key}' may mean {', '.join(found)}; write it in full")
-    words = [word for c in columns for word in (c, c.removesuffix(".name"), c.rsplit(".", 1)[-1])]
+    offered = [c for c in columns if not c.startswith("test_")]
+    words = [word for c in offered for word in (c, c.removesuffix(".name"), c.rsplit(".", 1)[-1])]
     raise InputError(f"no run has '{key}'{did_you_mean(key, words) or '; see: nnexp show RUN'}")

@@ -114,6 +114,7 @@ def levels_of(runs: Sequence[Run], by: Sequence[str] | None = None, without: Seq
     config = config_columns(data, metrics)
     differ = differing(data, config)
     for key in by or ():
+        not_test("--by", key)
         if key in metrics:
             raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key")
     keys = [resolve(key, [*config, *OUTCOME]) for key in by or ()] or [

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.errors import InputError
 from nnexp.report.choose import matching
 from nnexp.report.compare import compare as compare_runs
+from nnexp.report.compare import count_look
 from nnexp.report.frame import OUTCOME, _missing, config_columns, frame, metric_columns
 from nnexp.report.tables import Grid
 from nnexp.store.runs import Run, Shelf, read_run, root_folder
@@ -25,8 +26,8 @@ def load(place: str | Path | None = None, where: str | Sequence[str] = (), curve
 
     `place` is a runs folder, a sweep's or a run's; None for NNEXP_RUNS, else runs/. A name, an id, @last or @tag
     is looked for in that. `where` takes conditions as in `nnexp compare --where`. Columns are the outcome (id, status,
-    seconds, ...), tags, configuration under dotted keys, final scores, and each run's folder, `path`; with `curves`
-    outcome and configuration are repeated beside each row's epoch, step, losses and metrics. Raises InputError where
+    seconds, ...), tags, configuration under dotted keys, final scores (test scores, too, which are not for choosing), and each
+    run's folder, `path`; with `curves` outcome and configuration are repeated beside each row's epoch, step, losses and metrics. Raises InputError where
     there is nothing, or a condition names what no run has.
     """
     runs = matching(_runs(place), [where] if isinstance(where, str) else list(where))
@@ -55,8 +56,9 @@ def load(place: str | Path | None = None, where: str | Sequence[str] = (), curve
 def compare(data: DataFrame, by: str | Sequence[str] = (), metric: str | None = None, **options: Any) -> Grid:
     """The table of `nnexp compare` for the runs of a frame, or of what is left of it after filtering.
 
-    `by` is a key or several, `options` are those of `report.compare.compare`: `sort`, `top`, `aggregate`, ... The
-    table shows itself in Jupyter; `str` gives text, `rows` the unrounded values. Raises InputError for a frame that
+    `by` is a key or several, `options` are those of `report.compare.compare`: `sort`, `top`, `aggregate`, and `asked`,
+    an `nnexp.report.asked.Asked` with a baseline, a margin, or `test=True`, whose looks are counted as the command's.
+    The table shows itself in Jupyter; `str` gives text, `rows` the unrounded values. Raises InputError for a frame that
     `load` did not make, and as the command does.
     """
     if PLACE not in data.columns:
@@ -69,7 +71,10 @@ def compare(data: DataFrame, by: str | Sequence[str] = (), metric: str | None = 
             if not isinstance(found, Run):
                 raise InputError(f"{place} has changed since it was loaded: {found.why}")
             runs[place] = found.with_case(case) if isinstance(case, str) else found
-    return compare_runs(list(runs.values()), [by] if isinstance(by, str) else list(by), metric, **options)
+    grid = compare_runs(list(runs.values()), [by] if isinstance(by, str) else list(by), metric, **options)
+    for root in sorted({run.path.parent for run in runs.values()}):
+        count_look(grid, root)
+    return grid
 
 
 def _runs(place: str | Path | None) -> Sequence[Run]:

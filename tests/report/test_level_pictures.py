@@ -196,6 +196,19 @@ def test_strips_are_the_table(grown: list[Run]) -> None:
     assert sorted(dots) == pytest.approx(sorted(drawn.at(v) for _, scores, _ in drawn.rows for v in scores))
 
 
+@pytest.mark.parametrize("seeds", [1, 4, 5, 12])
+def test_equal_values_stand_on_each_other_within_their_row(tmp_path: Path, seeds: int) -> None:
+    for seed in range(seeds):
+        past_run(tmp_path, 0.1, seed=seed)
+        past_run(tmp_path, 0.9, seed=seed, optimizer={"name": "adam", "lr": 0.1})
+    with style.styled():
+        [axes] = Strips(levels_of(read_all(tmp_path))).draw().axes
+    stacks = [line.get_ydata() for line in axes.lines if line.get_marker() == "o"]
+    for row, stack in enumerate(stacks):
+        assert len(set(stack)) == seeds, "every run is seen"
+        assert row - 0.4 < min(stack) <= max(stack) < row + 0.1
+
+
 def test_sensitivity_is_the_table(grown: list[Run]) -> None:
     drawn = Sensitivity(levels_of(grown, (), ["optimizer.lr"]), "optimizer.lr")
     found = {(*level.values, spot.value): numbers(spot.summary) for level, spots in drawn.lines for spot in spots}
@@ -222,6 +235,16 @@ def test_no_line_crosses_where_nothing_was_left(tmp_path: Path) -> None:
     drawn = Sensitivity(levels_of(read_all(tmp_path), (), ["optimizer.lr"]), "optimizer.lr")
     [(_, spots)] = drawn.lines
     assert [[spot.value for spot in part] for part in drawn.parts(spots)] == [[0.1], [10.0]]
+
+
+def test_a_hyperparameter_of_runs_that_all_diverged(tmp_path: Path) -> None:
+    for momentum in (0.5, 0.9):
+        past_run(tmp_path, optimizer={"name": "momentum", "lr": 0.1, "momentum": momentum}, status="diverged")
+    past_run(tmp_path, 0.6)
+    with pytest.raises(
+        InputError, match=r"--over: no run with a value of optimizer\.momentum has a final validation_a"
+    ):
+        Sensitivity(levels_of(read_all(tmp_path), (), ["optimizer.momentum"]), "optimizer.momentum")
 
 
 def test_which_hyperparameter(grown: list[Run]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import nnexp as package
 from nnexp.errors import InputError
+from nnexp.report.asked import Asked
 from nnexp.store.labels import change_labels
 from nnexp.store.runs import Run
 from tests.command import nnexp
@@ -76,6 +77,17 @@ def test_the_numbers_of_the_command(runs: list[Run]) -> None:
     assert [row["id"] for row in filtered.rows] == [run.id for run in runs[3:6]][::-1]
     curves = package.load(curves=True)
     assert package.compare(curves, by="optimizer").rows == found.rows, "a run counts once"
+
+
+def test_a_look_at_test_scores_is_counted(runs: list[Run]) -> None:
+    data = package.load()
+    with pytest.raises(InputError, match="'test_accuracy' looks at the test split"):
+        package.compare(data, by="optimizer", metric="test_accuracy")
+    for number in (1, 2):
+        found = package.compare(data, by="optimizer", asked=Asked(test=True))
+        assert found.meta["tested"]["looks"] == {"moons": number}
+        assert f"so far {number} look" in found.notes[-1]
+    assert "so far 3 looks at moons" in nnexp("compare", "--where", "seed<9", "--test", cwd=Path.cwd()).err
 
 
 def test_a_sweep_keeps_its_cases(runs: list[Run]) -> None:

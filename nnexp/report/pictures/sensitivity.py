@@ -64,6 +64,8 @@ class Sensitivity(Comparison):
         self.scale = Scale.of(self.values)
         summaries = [spot.summary for _, spots in self.lines for spot in spots]
         means = [s.mean for s in summaries if s.mean is not None]
+        if not means:
+            raise InputError(f"--over: no run with a value of {over} has a final {self.metric}")
         self.logarithmic = not self.higher and steep(means)
         bands = [v for s in summaries for v in interval(s) if v > 0 or not self.logarithmic]
         self.low, self.high = limits([self._place(v) for v in means], [self._place(v) for v in bands])

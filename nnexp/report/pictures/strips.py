@@ -22,8 +22,8 @@ MOST = 40
 """Levels in one picture: each has a line of its own, so more find room than a picture with lines can tell apart."""
 ROW = 0.4
 """Inches for a level."""
-APART = 0.12
-"""How far dots that would overlap are put apart, in rows."""
+APART, STACK = 0.12, 0.4
+"""How far dots that would overlap are put apart, and how high a stack of them may be, in rows."""
 CROSSES = 10
 """Crosses for runs without a value, at most; the text beside them has their number."""
 
@@ -97,11 +97,12 @@ class Strips(Comparison):
         for row, ((level, scores, s), said) in enumerate(zip(self.rows, numbers, strict=True)):
             axes.axhline(row + 0.5, color=GREY, linewidth=0.3, alpha=0.5)
             dots = apart([self.at(v) for v in sorted(scores)], 0.022)
-            axes.plot([x for x, _ in dots], [row + 0.04 - APART * up for _, up in dots], "o", color=ink.colour,
+            step = min(APART, STACK / max([1, *(up for _, up in dots)]))
+            axes.plot([x for x, _ in dots], [row + 0.04 - step * up for _, up in dots], "o", color=ink.colour,
                       markersize=4, alpha=0.7, markeredgewidth=0, clip_on=False)  # fmt: skip
             worst = 0.015 if self.higher else 0.985
-            step = 0.022 if self.higher else -0.022
-            crosses = [worst + step * number for number in range(min(len(level.unfinished), CROSSES))]
+            away = 0.022 if self.higher else -0.022
+            crosses = [worst + away * number for number in range(min(len(level.unfinished), CROSSES))]
             axes.plot(crosses, [row - 0.06] * len(crosses), "x", color=GREY, markersize=4.5, clip_on=False)
             if s.half is not None:
                 axes.plot([self.at(v) for v in interval(s)], [row + 0.24] * 2, color=BLACK, linewidth=1.6,
@@ -136,18 +137,17 @@ class Strips(Comparison):
         page.line()
 
 
-def apart(places: list[float], size: float) -> list[tuple[float, float]]:
-    """Sorted places with how many rows of dots up each goes, so that none lies on another; a crowd of 4 rows at most.
+def apart(places: list[float], size: float) -> list[tuple[float, int]]:
+    """Sorted places with how many rows of dots up each goes, so that none lies on another.
 
     >>> apart([0.1, 0.1, 0.5], 0.02)
     [(0.1, 0), (0.1, 1), (0.5, 0)]
     """
-    last = [-math.inf] * 4
-    found: list[tuple[float, float]] = []
+    ends: list[float] = []
+    found = []
     for place in places:
-        free = [row for row, end in enumerate(last) if place - end >= size]
-        row = free[0] if free else min(range(len(last)), key=lambda one: last[one])
-        last[row] = place
+        row = next((row for row, end in enumerate(ends) if place - end >= size), len(ends))
+        ends[row : row + 1] = [place]
         found.append((place, row))
     return found
 
