@@ -142,7 +142,7 @@ class Nnexp(Framework):
 
         from nnexp.config.load import load_data
         from nnexp.engine.data import Data, Split
-        from nnexp.engine.trainer import Experiment
+        from nnexp.engine.experiment import Experiment
 
         work = self.work
         config = {
@@ -168,7 +168,9 @@ class Nnexp(Framework):
     def reset(self) -> None:
         import threadpoolctl
 
-        trainer = self.experiment.trainer()
+        from nnexp.engine.trainer import Trainer
+
+        trainer = Trainer(self.experiment)
         threadpoolctl.threadpool_limits(trainer.divide(self.settings["threads"]), user_api="blas")
         value = trainer.network.value
         for name in value:

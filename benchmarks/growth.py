@@ -28,7 +28,9 @@ import threadpoolctl
 
 from nnexp import __version__
 from nnexp.config.load import load_data
-from nnexp.engine.trainer import Experiment, Row
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.surface import trainer_of
+from nnexp.engine.trainer import Row
 
 Times = dict[str, float]
 """Seconds by what took them."""
@@ -96,7 +98,7 @@ def of_steps(hidden: Sequence[int], batch: int) -> Callable[[], float]:
     """Seconds of a step on one batch; as many steps as take some milliseconds."""
     one = experiment(max(2 * batch, 1000), 64, hidden, batch)
     one.rehearse()
-    trainer = one.trainer()
+    trainer = trainer_of(one)
     one_batch = next(trainer.batches.indices(1))[:1]
 
     def seconds(count: int) -> float:
@@ -137,7 +139,7 @@ def examples(size: int) -> Callable[[], Times]:
         prepared = time.perf_counter() - started
         one.rehearse()
         stamps, trained = [], []
-        for event in one.trainer().run():
+        for event in trainer_of(one).run():
             if isinstance(event, Row):
                 stamps.append(time.perf_counter())
                 trained.append(float(event.values["seconds"] or 0.0))

@@ -31,9 +31,10 @@ import threadpoolctl
 
 from nnexp.components.activations import Call
 from nnexp.config.load import load_data
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.steps import ElementwiseSteps
 from nnexp.engine.tape import PRODUCTS, Tape
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.trainer import Trainer
 
 NETWORKS = {
     "64-32-10": ([32], 32),
@@ -61,7 +62,7 @@ def trainer_of(name: str, normalization: str, dropout: float) -> Trainer:
     }
     experiment = Experiment(load_data(config, "benchmarks/limits.py").config)
     experiment.rehearse()
-    trainer = experiment.trainer()
+    trainer = Trainer(experiment)
     trainer.epoch = 1
     return trainer
 

@@ -11,7 +11,8 @@ import numpy as np
 from nnexp.config.load import fingerprint
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.trainer import Trainer
 from nnexp.errors import InputError
 from nnexp.store.folder import STATE, RunFolder
 from nnexp.store.runs import Run

@@ -20,10 +20,11 @@ from nnexp.config.load import filled, fingerprint, load_data, to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
 from nnexp.engine.data import SPLITS, Data
+from nnexp.engine.experiment import Experiment, Unfit
 from nnexp.engine.memory import Meter, estimate
-from nnexp.engine.surface import kind_of
+from nnexp.engine.surface import kind_of, trainer_of
 from nnexp.engine.threads import settle
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.longer import hand_over, kept
 from nnexp.store.folder import RunFolder
@@ -144,7 +145,7 @@ def train(
         ):
             experiment.rehearse()
             meter = Meter()
-            trainer = experiment.trainer()
+            trainer = trainer_of(experiment)
             threads = experiment.config.threads
             assert threads != "auto"  # `begin` settled it
             state = folder.read_checkpoint()

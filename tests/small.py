@@ -11,7 +11,8 @@ import numpy as np
 from nnexp.config.load import to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import Batches
-from nnexp.engine.trainer import Experiment, Row, Trainer
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.trainer import Row, Trainer
 
 RUN: dict[str, Any] = {
     "dataset": {"name": "moons", "n": 60},

@@ -12,8 +12,9 @@ import pytest
 from nnexp import longer
 from nnexp.config.load import fingerprint
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.longer import Finished, of_more_epochs, why_not
 from nnexp.runner import begin, reopen, train

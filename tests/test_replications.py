@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.trainer import Trainer
 from nnexp.sweep.expand import Trial, read_sweep
 
 FOLDER = Path(__file__).parent.parent / "configs" / "replications"

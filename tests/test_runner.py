@@ -17,7 +17,8 @@ from nnexp.components.preprocessing import Preprocessing
 from nnexp.config.load import load
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import trainer as training
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.runner import begin, reopen, train
 from nnexp.store.folder import RunFolder

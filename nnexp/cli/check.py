@@ -20,8 +20,8 @@ from nnexp.cli.console import (
 )
 
 if TYPE_CHECKING:
+    from nnexp.engine.experiment import Experiment
     from nnexp.engine.surface import SurfaceExperiment
-    from nnexp.engine.trainer import Experiment
 
 
 def check(

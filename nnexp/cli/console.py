@@ -171,8 +171,8 @@ def _behind_equals() -> tuple[str, str] | None:
 
 def experiment_for(loaded: Any) -> Any:
     """The experiment of a loaded configuration, misfits reported at their lines."""
+    from nnexp.engine.experiment import Unfit
     from nnexp.engine.surface import kind_of
-    from nnexp.engine.trainer import Unfit
 
     try:
         return kind_of(loaded.config)(loaded.config)

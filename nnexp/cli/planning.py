@@ -25,7 +25,7 @@ def confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> 
     """Ask whether a very large sweep is meant. Raises InputError where nobody can answer, Exit for a no."""
     if count <= ASKED or yes:
         return
-    from nnexp.engine.trainer import Unfit
+    from nnexp.engine.experiment import Unfit
     from nnexp.report.numbers import duration
     from nnexp.sweep.estimate import elapsed, measure
 

@@ -11,7 +11,8 @@ from nnexp.cli.console import err, say, watched
 from nnexp.report.numbers import duration, logarithms, score, sparkline
 
 if TYPE_CHECKING:
-    from nnexp.engine.trainer import Experiment, Row, Tick, Trainer
+    from nnexp.engine.experiment import Experiment
+    from nnexp.engine.trainer import Row, Tick, Trainer
 
 LINES = 10
 """About how many lines a run prints where nobody watches."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from nnexp.engine.data import SPLITS
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.learner import BLOCK, EVALUATED
 from nnexp.engine.network import Network
 from nnexp.engine.surface import SurfaceExperiment
-from nnexp.engine.trainer import Experiment
 
 PROCESS = Path("/proc/self")
 """Where Linux tells of this process."""

@@ -16,9 +16,10 @@ from nnexp.components.surfaces import Surface
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.augment import Targets
 from nnexp.engine.data import Batches, Data, Loaded, Split
+from nnexp.engine.experiment import Experiment, Unfit
 from nnexp.engine.learner import Descent
 from nnexp.engine.streams import stream
-from nnexp.engine.trainer import Experiment, Trainer, Unfit
+from nnexp.engine.trainer import Trainer
 from nnexp.errors import Misfit
 
 LOGGED = 10
@@ -117,9 +118,6 @@ class SurfaceExperiment(Experiment):
             yield Misfit("dataset.noise", f"{config.optimizer.label()} compares losses, which noise does not go with")
         yield from self._misfits_of_training()
 
-    def trainer(self) -> Trainer:
-        return SurfaceTrainer(self)
-
     def rehearse(self) -> None:
         """Load or compile the optimizer's loop, by a step that goes nowhere."""
         data = self.data.train
@@ -174,3 +172,8 @@ class SurfaceTrainer(Trainer):
 def kind_of(config: ExperimentConfig) -> type[Experiment]:
     """The kind of experiment that a configuration describes."""
     return SurfaceExperiment if isinstance(config.dataset, Surface) else Experiment
+
+
+def trainer_of(experiment: Experiment) -> Trainer:
+    """What trains an experiment, at its beginning."""
+    return SurfaceTrainer(experiment) if isinstance(experiment, SurfaceExperiment) else Trainer(experiment)

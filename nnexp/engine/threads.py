@@ -8,7 +8,9 @@ from time import perf_counter
 import numpy as np
 import threadpoolctl
 
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.surface import trainer_of
+from nnexp.engine.trainer import Trainer
 
 WORTH = 2.0
 """Seconds of training below which one thread is taken without trying others."""
@@ -37,7 +39,7 @@ def _quickest(experiment: Experiment) -> int:
         return 1
     with threadpoolctl.threadpool_limits(1, user_api="blas"), np.errstate(all="ignore"):
         experiment.rehearse()
-        trainer = experiment.trainer()
+        trainer = trainer_of(experiment)
         if _pace(trainer, 1, trial=TRIAL / 10) * trainer.total_steps < WORTH:
             return 1
         choices = sorted({1, 2, cores()})

@@ -13,7 +13,7 @@ import numpy as np
 from nnexp.config.flat import flat
 from nnexp.config.load import load_data
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.surface import kind_of
+from nnexp.engine.surface import kind_of, trainer_of
 from nnexp.engine.trainer import Row
 from nnexp.longer import kept
 from nnexp.report.statistics import detectable_difference
@@ -70,7 +70,7 @@ def measure(config: ExperimentConfig) -> Cost:
         step = row = made = math.inf
         for _ in range(TIMES):  # the quickest counts: what comes between is not the run's
             before = perf_counter()
-            trainer = experiment.trainer()
+            trainer = trainer_of(experiment)
             ready = perf_counter()
             made = min(made, ready - before)
             for number, event in enumerate(trainer.run()):

@@ -11,8 +11,8 @@ from typing import Any
 
 from nnexp.config.load import filled, fingerprint
 from nnexp.config.problems import together
+from nnexp.engine.experiment import Experiment, Unfit
 from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Experiment, Unfit
 from nnexp.errors import InputError, Misfit
 from nnexp.longer import Finished
 from nnexp.report.rows import named_metric

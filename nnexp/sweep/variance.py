@@ -12,8 +12,8 @@ import numpy as np
 from nnexp.config.schema import ExperimentConfig
 from nnexp.config.seeds import Streams
 from nnexp.config.yaml import Place, Tree
-from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Experiment, Unfit
+from nnexp.engine.experiment import Experiment, Unfit
+from nnexp.engine.surface import kind_of, trainer_of
 from nnexp.errors import InputError
 from nnexp.sweep.expand import Sweep, Trial
 from nnexp.sweep.stock import Stock
@@ -104,7 +104,7 @@ class _Trace:
         self.experiment = kind_of(short)(short, stock.prepared(short))
         told = hashlib.blake2b()
         with np.errstate(all="ignore"):
-            trainer = self.experiment.trainer()
+            trainer = trainer_of(self.experiment)
             for array in (self.experiment.data.train.x, self.experiment.data.train.t, trainer.network.θ):
                 told.update(np.ascontiguousarray(array).tobytes())
             for _ in trainer.run():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnexp.components.batching import Batching, FullBatch
-from nnexp.engine.trainer import Unfit
+from nnexp.engine.experiment import Unfit
 from nnexp.errors import Misfit
 from tests.small import arrays, batches_of, rows, trained, trainer
 from tests.variants import each

@@ -28,8 +28,9 @@ from nnexp.components.losses import (
 )
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.compiling import FORMS
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.learner import loss_stage
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.trainer import Trainer
 from nnexp.errors import Misfit
 from tests.derivatives import check
 from tests.forms import each_form, running

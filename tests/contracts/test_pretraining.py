@@ -16,11 +16,12 @@ from nnexp.components.initializers import HeNormal, Initializer, XavierNormal
 from nnexp.components.normalizations import NoNormalization, Normalization
 from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.components.regularizers import Dropout
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.network import Network
 from nnexp.engine.pretrain import AutoencoderModel, Pretrainer, RbmModel, inputs_of
 from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import PURPOSES
-from nnexp.engine.trainer import Experiment, Row, Trainer
+from nnexp.engine.trainer import Row, Trainer
 from tests.small import arrays, rows, trained, trainer
 from tests.variants import _other_numbers, each, each_member, variants
 

@@ -79,12 +79,12 @@ TRAINED = """
 import sys
 import numpy as np
 from nnexp.config.load import load_data
-from nnexp.engine.surface import kind_of
+from nnexp.engine.surface import kind_of, trainer_of
 from nnexp.engine.trainer import Row
 for name in sys.argv[1:]:
     given = {"dataset": "iris", "stop": 1, "threads": 1, "optimizer": name}
     config = load_data(given, "t").config
-    rows = [event.values for event in kind_of(config)(config).trainer().run() if isinstance(event, Row)]
+    rows = [event.values for event in trainer_of(kind_of(config)(config)).run() if isinstance(event, Row)]
     print(repr(rows[-1]["train_loss"]))
 """
 

@@ -20,9 +20,10 @@ from nnexp.engine import data as module
 from nnexp.engine import learner as learning
 from nnexp.engine import memory
 from nnexp.engine.data import prepare
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.memory import Meter, estimate
-from nnexp.engine.surface import kind_of
-from nnexp.engine.trainer import Experiment, Row, Trainer
+from nnexp.engine.surface import kind_of, trainer_of
+from nnexp.engine.trainer import Row, Trainer
 from nnexp.runner import begin, train
 from tests.command import nnexp_process
 from tests.small import EVERYTHING, RUN, config_file, trainer
@@ -106,7 +107,7 @@ def test_the_peak_of_training_is_the_estimated_one(config: dict[str, Any]) -> No
     trained: list[Trainer] = []
 
     def work() -> None:
-        trained.append(one.trainer())
+        trained.append(trainer_of(one))
         rows(trained[0])
 
     peak = traced(work) + one.data.nbytes
@@ -124,7 +125,7 @@ def test_the_medium_network_is_within_the_bar() -> None:
     D = sum(i * o + o for i, o in pairwise(widths))
     activations = (128 + 512) * sum(widths[1:]) + 128 * sum(widths[1:-1])  # of training and evaluation; of errors
     data = 20_000 * (200 + 2)  # targets have 8 bytes each
-    peak = traced(lambda: rows(one.trainer())) + one.data.nbytes
+    peak = traced(lambda: rows(trainer_of(one))) + one.data.nbytes
     assert peak < BAR * 4 * (D * (2 + 2) + activations + data)
 
 
@@ -132,7 +133,7 @@ def test_the_steady_state_allocates_nothing_large() -> None:
     """Of an epoch's 47 batches, the largest allocations are the order of the examples and the outputs of a split."""
     one = experiment(**{**MEDIUM, "stop": 3, "architecture": {"name": "mlp", "hidden": (64, 64)}})
     one.rehearse()
-    events = one.trainer().run()
+    events = trainer_of(one).run()
     next(event for event in events if isinstance(event, Row) and event.values["epoch"] == 1)
     peak = traced(lambda: next(event for event in events if isinstance(event, Row)))
     n = len(one.data.train)

@@ -10,7 +10,8 @@ import pytest
 
 from nnexp import runner
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.trainer import Experiment, Unfit
+from nnexp.engine.experiment import Experiment, Unfit
+from nnexp.engine.surface import trainer_of
 from tests.small import RUN, rows
 
 FIELDS: dict[str, Any] = {**RUN, "normalization": "batch", "optimizer": "sgd", "stop": 3}
@@ -40,10 +41,10 @@ def experiment(model: Path, **changes: Any) -> Experiment:
 )
 def test_it_begins_where_the_other_ended(tmp_path: Path, changes: dict[str, Any]) -> None:
     path = trained(tmp_path, **changes)
-    one = experiment(path, **changes).trainer()
+    one = trainer_of(experiment(path, **changes))
     first = rows(one)[0]
     saved = np.load(path / "model.npz")
-    again = experiment(path / "model.npz", **changes).trainer()
+    again = trainer_of(experiment(path / "model.npz", **changes))
     for name, array in again.network.kept().items():
         np.testing.assert_array_equal(array, saved[name])
     last = (path / "metrics.csv").read_text().splitlines()

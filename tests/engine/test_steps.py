@@ -12,8 +12,9 @@ from scipy.optimize import minimize
 
 from nnexp.components.optimizers import Lbfgs
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.steps import QuasiNewtonSteps
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.trainer import Trainer
 from tests.small import arrays, rows, trainer
 
 NOTHING = np.empty((1, 0))

@@ -14,8 +14,9 @@ import pytest
 from nnexp import __version__
 from nnexp.config.load import filled, fingerprint
 from nnexp.config.schema import ExperimentConfig
+from nnexp.engine.experiment import Unfit
 from nnexp.engine.streams import PURPOSES, stream
-from nnexp.engine.trainer import Trainer, Unfit
+from nnexp.engine.trainer import Trainer
 from tests.small import RUN, trainer
 
 

@@ -12,8 +12,9 @@ from nnexp.components.base import members
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.surfaces import Surface
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine.surface import LOGGED, SurfaceExperiment, kind_of
-from nnexp.engine.trainer import Trainer, Unfit
+from nnexp.engine.experiment import Unfit
+from nnexp.engine.surface import LOGGED, SurfaceExperiment, kind_of, trainer_of
+from nnexp.engine.trainer import Trainer
 from tests.small import arrays, rows
 from tests.variants import each
 
@@ -21,7 +22,7 @@ from tests.variants import each
 def trainer(dataset: Any, **changes: Any) -> Trainer:
     config = ExperimentConfig.model_validate({"dataset": dataset, "stop": 30, **changes})
     assert kind_of(config) is SurfaceExperiment
-    return SurfaceExperiment(config).trainer()
+    return trainer_of(SurfaceExperiment(config))
 
 
 def path(dataset: Any, **changes: Any) -> np.ndarray:

@@ -17,8 +17,10 @@ from nnexp.config.load import load_data
 from nnexp.engine import compiling, loops
 from nnexp.engine.calls import Draw
 from nnexp.engine.crew import Crew
+from nnexp.engine.experiment import Experiment, Unfit
+from nnexp.engine.surface import trainer_of
 from nnexp.engine.tape import Meeting, Tape, Unplayable, is_numpys
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
+from nnexp.engine.trainer import Row, Tick, Trainer
 from tests.variants import described, variants
 
 pytestmark = pytest.mark.skipif(compiling.plain(), reason="the plain form has no tapes")
@@ -71,7 +73,7 @@ def alternatives() -> list[Any]:
 
 def trained(config: dict[str, Any], threads: int = 1, played: bool = True) -> tuple[Trainer, list[dict[str, Any]]]:
     """A trainer at its end, and its rows; not played: every step made by Python."""
-    trainer = Experiment(load_data(whole(config), "test").config).trainer()
+    trainer = trainer_of(Experiment(load_data(whole(config), "test").config))
     trainer.divide(threads)
     if not played:
         trainer.learner.player = lambda rows: None  # type: ignore[method-assign]
@@ -170,13 +172,13 @@ def test_divided_batches_go_on_from_a_checkpoint(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("nnexp.engine.trainer.TICK", -1.0)
     config = {**CLASSES, "regularization": [{"name": "dropout", "rate": 0.3}]}
     undisturbed, rows = trained(config, 2)
-    one = Experiment(undisturbed.config, undisturbed.experiment.data).trainer()
+    one = trainer_of(Experiment(undisturbed.config, undisturbed.experiment.data))
     one.divide(2)
     events = one.run()
     for _ in range(4):
         event = next(events)
     assert isinstance(event, Tick)
-    other = Experiment(undisturbed.config, undisturbed.experiment.data).trainer()
+    other = trainer_of(Experiment(undisturbed.config, undisturbed.experiment.data))
     other.divide(2)
     other.restore({name: array.copy() for name, array in one.state().items()})
     rest = [event.values for event in other.run() if isinstance(event, Row)]

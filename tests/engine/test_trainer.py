@@ -22,9 +22,10 @@ from nnexp.components.schedules import Schedule
 from nnexp.config.load import filled
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import trainer as module
+from nnexp.engine.experiment import Experiment, Unfit
 from nnexp.engine.learner import Learner
 from nnexp.engine.network import Network
-from nnexp.engine.trainer import Experiment, Row, Tick, Trainer, Unfit
+from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import Misfit
 from tests.small import EVERYTHING, RUN, arrays, batches_of, rows, trained, trainer, without_seconds
 from tests.variants import each, each_member
@@ -47,7 +48,8 @@ def test_same_numbers_in_another_process() -> None:
     one = trainer(**EVERYTHING)
     found = rows(one)
     script = (
-        "import json, sys; from nnexp.config.load import load_data; from nnexp.engine.trainer import *;"
+        "import json, sys; from nnexp.config.load import load_data;"
+        "from nnexp.engine.experiment import Experiment; from nnexp.engine.trainer import Row, Trainer;"
         "one = Trainer(Experiment(load_data(json.loads(sys.argv[1]), 'test').config));"
         "rows = [event.values for event in one.run() if isinstance(event, Row)];"
         "print(json.dumps([rows, one.network.θ.tobytes().hex()]))"

@@ -22,10 +22,11 @@ from nnexp.components.regularizers import L2, Penalty
 from nnexp.components.schedules import Schedule
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling, loops
+from nnexp.engine.experiment import Experiment
 from nnexp.engine.learner import Learner, loss_stage
 from nnexp.engine.network import Network
 from nnexp.engine.stages import ActivationStage, Buffers, NormalizationStage, RunningNormalizationStage
-from nnexp.engine.trainer import Experiment, Trainer
+from nnexp.engine.trainer import Trainer
 
 FOLDER = Path(__file__).parent
 FLOAT64 = np.dtype(np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nnexp.config.load import filled, fingerprint
-from nnexp.engine.trainer import Experiment
+from nnexp.engine.experiment import Experiment
 from nnexp.errors import InputError
 from nnexp.runner import begin, train
 from nnexp.store.runs import Shelf

@@ -16,7 +16,9 @@ from nnexp.config.schema import ExperimentConfig
 from nnexp.config.seeds import Seeds
 from nnexp.engine import compiling
 from nnexp.engine.data import Loaded, load
-from nnexp.engine.trainer import Experiment, Row
+from nnexp.engine.experiment import Experiment
+from nnexp.engine.surface import trainer_of
+from nnexp.engine.trainer import Row
 from nnexp.sweep import stock
 from nnexp.sweep.stock import Stock, shared_folder
 from tests.small import RUN, without_seconds
@@ -35,7 +37,7 @@ def config(**changes: Any) -> ExperimentConfig:
 
 def trained(one: Experiment) -> list[dict[str, Any]]:
     with np.errstate(all="ignore"):
-        return [without_seconds(event) for event in one.trainer().run() if isinstance(event, Row)]
+        return [without_seconds(event) for event in trainer_of(one).run() if isinstance(event, Row)]
 
 
 @pytest.mark.parametrize("changes", KINDS)
