@@ -26,9 +26,9 @@ def load(place: str | Path | None = None, where: str | Sequence[str] = (), curve
 
     `place` is a runs folder, a sweep's or a run's; None for NNEXP_RUNS, else runs/. A name, an id, @last or @tag
     is looked for in that. `where` takes conditions as in `nnexp compare --where`. Columns are the outcome (id, status,
-    seconds, ...), tags, configuration under dotted keys, final scores (test scores, too, which are not for choosing), and each
-    run's folder, `path`; with `curves` outcome and configuration are repeated beside each row's epoch, step, losses and metrics. Raises InputError where
-    there is nothing, or a condition names what no run has.
+    seconds, ...), tags, configuration under dotted keys, final scores (test scores, too, which are not for choosing),
+    and each run's folder, `path`; with `curves` outcome and configuration are repeated beside each row's epoch, step,
+    losses and metrics. Raises InputError where there is nothing, or a condition names what no run has.
     """
     runs = matching(_runs(place), [where] if isinstance(where, str) else list(where))
     if not runs:

@@ -141,10 +141,11 @@ def judge(
         found = in_turn(count, outcome, alpha)
     else:
         found = {i: one for i in range(count) if (one := outcome(i, alpha / count)) is not None}
+    still: tuple[Word, None] = ("open", None)
     verdicts = []
     for i, d in enumerate(differences):
         s = summarize(d)
-        word, at = found[i] if i in found else ("open", None)
+        word, at = found.get(i, still)
         verdicts.append(Verdict(word, at, s.n, s.mean, s.std))
     return verdicts
 

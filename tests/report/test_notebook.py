@@ -87,7 +87,7 @@ def test_a_look_at_test_scores_is_counted(runs: list[Run]) -> None:
         found = package.compare(data, by="optimizer", asked=Asked(test=True))
         assert found.meta["tested"]["looks"] == {"moons": number}
         assert f"so far {number} look" in found.notes[-1]
-    assert "so far 3 looks at moons" in nnexp("compare", "--where", "seed<9", "--test", cwd=Path.cwd()).err
+    assert "so far 3 looks at moons" in nnexp("compare", "--where", "seed<9", "--test", cwd=Path.cwd()).out
 
 
 def test_a_sweep_keeps_its_cases(runs: list[Run]) -> None:
