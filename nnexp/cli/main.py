@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nnexp import __version__
-from nnexp.cli.again import diff, reproduce
-from nnexp.cli.check import check
-from nnexp.cli.compare import compare, show
-from nnexp.cli.keep import note, restore, rm, tag
-from nnexp.cli.plot import plot, reference
-from nnexp.cli.runs import runs
-from nnexp.cli.stop import stop
-from nnexp.cli.sweep import sweep
-from nnexp.cli.train import train
-from nnexp.cli.variance import variance
-from nnexp.cli.vocabulary import explain, init, list_components, schema
+from nnexp.cli.contents import GROUPS, load
 from nnexp.errors import InputError
 
 EXIT_CODES = (
@@ -28,7 +18,18 @@ EXIT_CODES = (
     "4 a reproduced run is not the same; 130 Ctrl-C, 143 SIGTERM (a checkpoint was written)."
 )
 
+
+class _Contents(TyperGroup):
+    """A group that loads a command when it is called: the others are known to it by name and first sentence."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in self.commands:
+            self.commands[args[0]] = load(args[0])
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=_Contents,
     name="nnexp",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -37,48 +38,15 @@ app = typer.Typer(
     epilog=EXIT_CODES,
 )
 
-GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
-    "Experiments": {
-        "train": (train, "nnexp train configs/digits.yaml optimizer.lr=0.01"),
-        "sweep": (sweep, "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5"),
-        "stop": (stop, "nnexp stop digits"),
-        "check": (check, "nnexp check configs/digits.yaml"),
-        "init": (init, "nnexp init my.yaml"),
-    },
-    "Results": {
-        "compare": (compare, "nnexp compare --by optimizer"),
-        "show": (show, "nnexp show @last"),
-        "diff": (diff, "nnexp diff @last~1 @last"),
-        "variance": (variance, "nnexp variance configs/digits.yaml"),
-        "reproduce": (reproduce, "nnexp reproduce @last"),
-    },
-    "Understanding": {
-        "list": (list_components, "nnexp list optimizer"),
-        "explain": (explain, "nnexp explain adam"),
-        "plot": (plot, "nnexp plot components activation"),
-    },
-    "Housekeeping": {
-        "runs": (runs, "nnexp runs --since '2 hours ago'"),
-        "tag": (tag, "nnexp tag @last good"),
-        "note": (note, "nnexp note @last 'the first without dropout'"),
-        "rm": (rm, "nnexp rm @last"),
-        "restore": (restore, "nnexp restore 3f2a91"),
-        "schema": (schema, "nnexp schema > schema.json"),
-        "reference": (reference, "nnexp reference --output docs/reference"),
-    },
-}
-for group, commands in GROUPS.items():
-    for name, (function, example) in commands.items():
-        said = function.info.help if isinstance(function, typer.Typer) else function.__doc__
-        shown: dict[str, Any] = {
-            "rich_help_panel": group,
-            "short_help": f"{(said or '').split(chr(10))[0]}\n[dim]{example}[/dim]",
-            "epilog": f"Example:  {example}",
-        }
-        if isinstance(function, typer.Typer):
-            app.add_typer(function, name=name, **shown)
-        else:
-            app.command(name, **shown)(function)
+
+def _promise() -> None:
+    """Stands for a command that is not loaded."""
+
+
+for group, entries in GROUPS.items():
+    for name, entry in entries.items():
+        short = f"{entry.says}\n[dim]{entry.example}[/dim]"
+        app.command(name, rich_help_panel=group, short_help=short)(_promise)
 
 
 def _version(asked: bool) -> None:

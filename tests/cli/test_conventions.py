@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from nnexp.cli.main import EXIT_CODES, GROUPS
+from nnexp.cli.contents import GROUPS, load
+from nnexp.cli.main import EXIT_CODES
 from nnexp.store.labels import change_labels
 from tests.command import Outcome, nnexp, nnexp_process
 from tests.past import past_run, past_sweep, present
 from tests.small import config_file
 
-COMMANDS = {name: example for group in GROUPS.values() for name, (_, example) in group.items()}
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 WORDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "small.yaml"),
@@ -198,9 +199,9 @@ def test_help_lists_the_commands_and_the_exit_codes() -> None:
     result = nnexp("--help", cwd=Path.cwd(), COLUMNS="200")
     assert (result.code, result.err) == (0, "")
     words = " ".join(result.out.split())
-    for name, example in COMMANDS.items():
+    for name, entry in COMMANDS.items():
         assert f" {name} " in words
-        assert example in words
+        assert entry.example in words
     assert EXIT_CODES in words
     for code in (
         "0 done",
@@ -218,7 +219,7 @@ def test_help_lists_the_commands_and_the_exit_codes() -> None:
 def test_help_of_a_command_has_an_example(command: str) -> None:
     result = nnexp(command, "--help", cwd=Path.cwd(), COLUMNS="200")
     assert (result.code, result.err) == (0, "")
-    assert f"Example: {COMMANDS[command]}" in " ".join(result.out.split())
+    assert f"Example: {COMMANDS[command].example}" in " ".join(result.out.split())
     assert nnexp(command, "-h", cwd=Path.cwd(), COLUMNS="200").out == result.out
 
 
@@ -233,6 +234,11 @@ def test_help_names_the_formats_that_there_are(folder: Path, command: str) -> No
     for how in ("table", "markdown", "csv", "json"):
         result = nnexp(*WORDS[command], "--format", how, cwd=folder)
         assert (result.code == 0) == (how in formats), how
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_list_of_commands_says_what_their_own_help_says(command: str) -> None:
+    assert load(command).help.split("\n")[0] == COMMANDS[command].says
 
 
 @pytest.mark.parametrize("width", ["80", "60"])
@@ -336,3 +342,5 @@ def test_heavy_libraries_wait_until_they_are_needed(words: tuple[str, ...], allo
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "typer" in loaded
     assert HEAVY & loaded <= allowed
+    commands = {entry.place.partition(":")[0] for name, entry in COMMANDS.items() if name not in words}
+    assert words[0] in COMMANDS or not {f"nnexp.cli.{name}" for name in commands} & loaded
