@@ -123,6 +123,17 @@ def test_axes(grown: list[Run], over: str, end: float) -> None:
     assert f"over {over.replace('steps', 'updates')}" in drawn.words
 
 
+def test_the_scores_before_training_do_not_flatten_the_curves(tmp_path: Path) -> None:
+    for seed in range(3):
+        log(past_run(tmp_path, 0.98, seed=seed), [0.1, 0.94, 0.96, 0.97, 0.975, 0.98])
+    drawn = Curves(levels_of(read_all(tmp_path)))
+    with style.styled():
+        [axes] = drawn.draw().axes
+    bottom, top = axes.get_ylim()
+    assert 0.9 < bottom < 0.94 < 0.98 < top < 1
+    assert "The axis leaves out the scores before training (0.10)." in drawn.caption()
+
+
 def test_between_rows_a_curve_is_straight(tmp_path: Path) -> None:
     """Seconds differ from run to run: each is read where any of them has a row."""
     for seed, pace in enumerate((0.25, 0.4)):

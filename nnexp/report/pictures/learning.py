@@ -110,13 +110,20 @@ class Curves(Comparison):
         self.counted = count_beside([curve.n for curve in self.curves])
         self.labels = [f"{c.level.label} ({c.n})" if self.counted else c.level.label for c in self.curves]
         self.empty = [curve.level.label for curve in curves if not (curve.n or curve.singles)]
-        lines = [v for curve in self.curves for _, v in curve.line]
+        first, lines = self._first(), [v for curve in self.curves for _, v in curve.line]
         singles = [v for curve in self.curves for single in curve.singles for _, v in single.points]
         self.logarithmic = self.metric.endswith(("loss", "objective", "norm", "distance")) and steep(lines or singles)
         # runs outside the means do not stretch the picture
         self.lines = lines or [v for v in singles if v > 0 or not self.logarithmic]
         longer = [v for c in self.curves for s in c.singles if s.status == "finished" for _, v in s.points]
         self.lines += [v for v in longer if v > 0 or not self.logarithmic]
+        self.outside = [] if self.logarithmic else _far(first, self.lines)
+        for value in self.outside:
+            self.lines.remove(value)
+
+    def _first(self) -> list[float]:
+        """Where the means begin: the score before training."""
+        return [curve.line[0][1] for curve in self.curves if curve.line]
 
     def _chosen(self, word: str | None, logs: dict[str, dict[str, list[float | None]]]) -> str:
         names = dict.fromkeys(name for log in logs.values() for name in log)
@@ -143,6 +150,9 @@ class Curves(Comparison):
             told.append("A line of one run has no band.")
         if any(single.status == "finished" for curve in self.curves for single in curve.singles):
             told.append("A mean ends where the first of its runs does; thin lines are the longer ones by themselves.")
+        if self.outside:
+            ends = sorted({score(v, 2) for v in (min(self.outside), max(self.outside))}, key=float)
+            told.append(f"The axis leaves out the scores before training ({' to '.join(ends)}).")
         told += ended_otherwise(self.levels.runs, ": not in a mean, drawn thin up to ×.")
         if self.empty:
             told.append(f"No row of {self.metric}: {', '.join(self.empty)}.")
@@ -179,7 +189,8 @@ class Curves(Comparison):
             banded = [(x, *interval(s)) for x, s in zip(curve.xs, curve.means, strict=True) if s.half is not None]
             if banded:
                 across, under, above = zip(*banded, strict=True)
-                under = tuple(max(v, bottom) for v in under)
+                if self.logarithmic:
+                    under = tuple(max(v, bottom) for v in under)
                 axes.fill_between(across, under, above, color=ink.colour, alpha=0.16, linewidth=0)
             if curve.line:
                 axes.plot(*zip(*curve.line, strict=True), linewidth=1.7, **ink.line)
@@ -193,6 +204,8 @@ class Curves(Comparison):
             x, y = curve.last
             ends.append((x, min(max(y, bottom), top), label, ink))
         axes.set_xlabel(AXES[self.over])
+        if self.over != "seconds":
+            axes.locator_params(axis="x", integer=True)
         if not alone:
             end_labels(axes, height, ends, early)
         return figure
@@ -212,7 +225,8 @@ class Curves(Comparison):
             for single in curve.singles:
                 canvas.line([spot(*point) for point in thinned(single.points)], "·", index)
         for index, curve in enumerate(self.curves):
-            canvas.line([spot(*point) for point in curve.line], LETTERS[index], index)
+            points = _from(low, curve.line) if self.outside else curve.line
+            canvas.line([spot(*point) for point in points], LETTERS[index], index)
         for index, curve in enumerate(self.curves):
             for single in curve.singles:
                 if single.status != "finished":
@@ -270,3 +284,27 @@ def at(points: Points, x: float) -> float:
         return y1
     x0, y0 = points[k - 1]
     return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
+
+
+def _far(first: list[float], values: list[float]) -> list[float]:
+    """The first values of curves, where an axis with them would leave a quarter at most to all others.
+
+    >>> _far([0.1], [0.1, 0.94, 0.97, 0.98, 0.98]), _far([0.5], [0.5, 0.7, 0.8, 0.85, 0.9])
+    ([0.1], [])
+    """
+    others = list(values)
+    for value in first:
+        others.remove(value)
+    if len(others) < 4 * len(first):
+        return []
+    return first if max(values) - min(values) > 4 * (max(others) - min(others)) > 0 else []
+
+
+def _from(low: float, points: Points) -> Points:
+    """A line without its first point, where that is below the picture: from where it comes in.
+
+    >>> _from(0.5, [(0, 0.0), (1, 1.0), (2, 1.0)])
+    [(0.5, 0.5), (1, 1.0), (2, 1.0)]
+    """
+    (x, y), (right, above) = points[:2]
+    return points if y >= low or above <= low else [(x + (low - y) / (above - y) * (right - x), low), *points[1:]]
