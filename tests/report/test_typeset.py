@@ -16,7 +16,8 @@ from nnexp.report.typeset import LATEX, as_html, as_latex, latex
 from tests.command import nnexp
 from tests.past import ADAM, past_run, read_all
 
-LATEX_PAGE = Path(__file__).with_name("levels.tex").read_text(encoding="utf-8")
+PAGES = Path(__file__).with_name("pages")
+"""A table of verdicts in each format: `nnexp compare --by optimizer --format FORMAT` of `grid`'s runs."""
 
 
 @pytest.fixture
@@ -56,8 +57,16 @@ def cells_of_markdown(page: str) -> list[list[str]]:
     return [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in rows]
 
 
-def test_a_page_of_latex(grid: Grid) -> None:
-    assert as_latex(grid) == LATEX_PAGE
+def rounded(page: str) -> str:
+    """Ten digits of each number: the last ones are the machine's."""
+    return re.sub(r"-?\d+\.\d{6,}", lambda found: f"{float(found[0]):.10g}", page)
+
+
+@pytest.mark.parametrize("how", FORMATS)
+def test_a_page_of_each_format(grid: Grid, tmp_path: Path, how: str) -> None:
+    page = nnexp("compare", "--by", "optimizer", "--format", how, cwd=tmp_path)
+    assert (page.code, page.err) == (0, "")
+    assert rounded(page.out) == rounded((PAGES / f"levels.{how}").read_bytes().decode())
 
 
 def test_all_formats_agree(grid: Grid) -> None:
