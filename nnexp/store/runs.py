@@ -21,6 +21,8 @@ from nnexp.store.labels import Labels, read_labels
 from nnexp.store.scores import ranked
 
 SWEEPS = "sweeps"
+TUNING = "-tuning"
+"""What stands behind a sweep's name in that of its tuning."""
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
 RESUMABLE = ("interrupted", "lost", "pruned")
@@ -222,7 +224,7 @@ class Origin:
 
     name: str
     part: str
-    """What stands behind the name where a sweep has two folders: `-tuning`, or nothing."""
+    """What stands behind the name where a sweep has two folders: TUNING, or nothing."""
     file: str
     """The configuration, relative to the runs/ folder where it can be."""
     words: tuple[str, ...]
@@ -381,16 +383,23 @@ class Shelf:
         for match in (lambda run: run.id == word, lambda run: run.folder == word, lambda run: run.name == word):
             found = [run for run in self.runs if match(run)]
             if found:
-                return found
+                return self._without_trials(found)
         path = Path(word)
         inside = self._inside(path) if path.is_dir() else []
         if inside:
             return inside
         found = [run for run in self.runs if run.id.startswith(word) or run.folder.startswith(word)]
         if found:
-            return found
+            return self._without_trials(found)
         starts = [sweep for sweep in self.sweeps if sweep.name.startswith(word)]
         return self.runs_of(starts[-1]) if starts else []
+
+    def _without_trials(self, runs: list[Run]) -> list[Run]:
+        """Runs but for the trials of a tuning, which are no results; its own name (`<sweep>-tuning`) selects those."""
+        tuned = [sweep for sweep in self.sweeps if sweep.origin is not None and sweep.origin.part == TUNING]
+        trials = {fingerprint for sweep in tuned for fingerprint in sweep.cases}
+        trials -= {fingerprint for sweep in self.sweeps if sweep not in tuned for fingerprint in sweep.cases}
+        return [run for run in runs if run.brief.fingerprint not in trials] or runs
 
     def _inside(self, path: Path) -> list[Run]:
         for sweep in self.sweeps:

@@ -10,7 +10,7 @@ from typing import Any
 from nnexp.errors import InputError
 from nnexp.report.tuning import Findings, Found
 from nnexp.store.folder import RunFolder, finite, write_whole
-from nnexp.store.runs import ENDED, Run, Shelf
+from nnexp.store.runs import ENDED, TUNING, Run, Shelf
 from nnexp.sweep.expand import Level, Search, Sweep, Trial, known_points
 from nnexp.sweep.plan import Job, Plan, make_plan
 from nnexp.sweep.search import Halving, Judge, Sampling, Searcher
@@ -50,7 +50,7 @@ class Course:
         self.tried: list[Job] = []
         """The runs of a search or a tuning that is over."""
         trials = sweep.trials or _probes(sweep)
-        self.suffix = "-tuning" if sweep.tune is not None else "-settled" if sweep.settling is not None else ""
+        self.suffix = TUNING if sweep.tune is not None else "-settled" if sweep.settling is not None else ""
         self.first = plan(sweep, shelf, trials, self.suffix)
         self.sample = self.first.jobs
         """Some runs, one of each level at least: what can be told without training is told from these."""

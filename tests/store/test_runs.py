@@ -15,7 +15,7 @@ import pytest
 
 from nnexp.errors import InputError
 from nnexp.store.record import Record
-from nnexp.store.runs import SILENCE, Damaged, Shelf, process_mark, read_run
+from nnexp.store.runs import SILENCE, TUNING, Damaged, Shelf, process_mark, read_run
 from tests.past import alter, past_run, past_sweep, read
 
 # -- damaged ---------------------------------------------------------------------------------------
@@ -264,6 +264,18 @@ def test_several_words_name_each_run_once(shelf: Shelf) -> None:
 def test_words_that_select_nothing(shelf: Shelf, word: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         shelf.select([word])
+
+
+def test_a_name_does_not_mean_the_trials_of_its_tuning(tmp_path: Path) -> None:
+    results, trials = ([past_run(tmp_path, 0.5, name="tuned", seed=seed) for seed in seeds] for seeds in ([0, 1], [8]))
+    past_sweep(tmp_path, "tuned-abc", results, "2026-01-02")
+    folder = past_sweep(tmp_path, "tuned-tuning-abc", trials, "2026-01-01")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["origin"] = {"name": "tuned", "part": TUNING, "file": "tuned.yaml", "words": [], "digest": "1"}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    shelf = Shelf(tmp_path)
+    assert [run.record["seed"] for run in shelf.select(["tuned"])] == [0, 1]
+    assert [run.record["seed"] for run in shelf.select(["tuned-tuning"])] == [8]
 
 
 def test_the_latest(shelf: Shelf, tmp_path: Path) -> None:
