@@ -54,7 +54,7 @@ class Plain(Display):
         plan = tally.plan
         there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
-        if plan.longer and not where:  # a cluster has none of their files
+        if plan.longer:
             already += f", {plan.longer} going on from finished runs with fewer epochs"
         work = f"{processes} process{'es' if processes > 1 else ''}{where}" if processes else "nothing to run"
         say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
@@ -82,12 +82,14 @@ class Plain(Display):
 class Live(Plain):
     """A table that stands below what is said and is drawn four times a second."""
 
+    _live: Any = None
+
     def stage(self, tally: Tally, title: str, processes: int, where: str = "") -> None:
         super().stage(tally, title, processes, where)
         if processes:
             from rich.live import Live as RichLive
 
-            self._live: Any = RichLive(
+            self._live = RichLive(
                 get_renderable=lambda: drawn(tally, title), console=err(), refresh_per_second=4, transient=True
             )
             self._live.start()
@@ -96,7 +98,8 @@ class Live(Plain):
         self._told_badly(result)
 
     def stage_over(self) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
 
 
 class JsonLines(Display):
