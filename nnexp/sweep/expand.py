@@ -20,6 +20,7 @@ from nnexp.config.problems import inner_fields, problems_of, report, together
 from nnexp.config.schema import BARE_NUMBERS, ExperimentConfig, RunName
 from nnexp.config.yaml import KeyPath, Place, Tree, scalar
 from nnexp.errors import InputError, did_you_mean
+from nnexp.report.standing import name_of
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.search import AnyStrategy, RandomSearch, Sampling, Strategy
 from nnexp.sweep.space import KINDS, Axis, ChoiceRange, Space, looks_like_range, names_of, read_ranges
@@ -109,6 +110,11 @@ class Trial:
         """What differs, for the run folder's name."""
         parts = [f"{k.removesuffix('.name').rsplit('.', 1)[-1]}-{_word(v)}" for k, v in self.changes.items()]
         return slug("-".join(([self.case] if self.case else []) + parts)) if parts or self.case else ""
+
+    @property
+    def called(self) -> str:
+        """What it is called in messages."""
+        return name_of(self.label, self.seed)
 
 
 def _word(value: Any) -> str:

@@ -33,7 +33,7 @@ from nnexp.sweep.parcels import BLOCK, Home, Parcel, Refused, blocks, parcels_of
 from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
 from tests.past import read
 from tests.small import EVERYTHING, config_file, log, model
-from tests.sweep.test_crash import GRID, deadly, results, statuses, under_way, untimed
+from tests.sweep.test_crash import GRID, PLUGIN, deadly, results, statuses, under_way, untimed
 
 pytest.importorskip("distributed")
 
@@ -263,36 +263,14 @@ def csv_file(folder: Path) -> Path:
     return path
 
 
-PLUGIN = '''
-from typing import Literal
-
-from nnexp.components.schedules import Schedule
-
-
-class Travelling(Schedule):
-    """A constant.
-
-        factor = 1
-
-        >>> Travelling().factor(0, 1)
-        1.0
-    """
-
-    name: Literal["travelling"] = "travelling"
-
-    def shape(self, done, total):
-        return 1.0
-'''
-
-
 def test_a_run_on_a_machine_without_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin and a data file that the worker has not are sent; the run comes home by the paths of this machine."""
     monkeypatch.setattr(remote, "home", lambda key: tmp_path / "worker")
     (tmp_path / "here").mkdir()
-    data, plugin = csv_file(tmp_path / "here"), tmp_path / "here" / "travelling.py"
+    data, plugin = csv_file(tmp_path / "here"), tmp_path / "here" / "deadly.py"
     plugin.write_text(PLUGIN)
     dataset = {"name": "csv", "path": str(data), "target": "kind"}
-    path = config_file(tmp_path / "here", dataset=dataset, plugins=[str(plugin)], schedule="travelling", threads=1)
+    path = config_file(tmp_path / "here", dataset=dataset, plugins=[str(plugin)], schedule="deadly", threads=1)
     loaded = load(path).config
     experiment = kind_of(loaded)(loaded)
     config = experiment.config
