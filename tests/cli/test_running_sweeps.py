@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,8 @@ def test_seen_and_stopped_from_another_terminal(tmp_path: Path, jobs: int) -> No
     assert err.splitlines()[-1].endswith("left; the same command goes on")
     assert {run.status for run in runs(tmp_path)} <= {"interrupted", "finished"}
     assert status(tmp_path)[0]["state"] == "interrupted"
+    told = nnexp("sweep", "--status", cwd=tmp_path).out
+    assert f"\ngo on: nnexp {shlex.join(map(str, words))}\n" in told
     assert "is not running" in nnexp("stop", "small", cwd=tmp_path).err
     [folder] = (tmp_path / "runs" / "sweeps").iterdir()
     assert not (folder / ".parents").exists()
