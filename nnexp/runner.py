@@ -8,7 +8,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from time import monotonic
@@ -28,6 +27,7 @@ from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.longer import hand_over, kept
 from nnexp.store.folder import RunFolder
+from nnexp.store.parents import now
 from nnexp.store.record import FORMAT
 from nnexp.store.room import Unwritable
 from nnexp.store.runs import Run, process_mark
@@ -90,7 +90,7 @@ def begin(
         "label": label,
         "seed": config.seed,
         "status": "running",
-        "created": _now(),
+        "created": now(),
         "fingerprint": fingerprint(config, experiment.data.digest),
         "data": experiment.data.digest,
         "config": plain,
@@ -178,7 +178,7 @@ def train(
         folder.close()
     record["wall_seconds"] = spent + monotonic() - started
     record |= {
-        "ended": _now(),
+        "ended": now(),
         "train_seconds": trainer.seconds,
         "epoch": max(trainer.epoch - 1, 0),
         "step": trainer.learner.t,
@@ -234,13 +234,13 @@ def _follow(
         if stop_asked():
             folder.write_checkpoint(trainer.state())
             return True, None
-        now = monotonic()
-        if now - saved >= every:
+        at = monotonic()
+        if at - saved >= every:
             folder.write_checkpoint(trainer.state())
             saved = beaten = monotonic()
-        if now - beaten >= BEAT:
+        if at - beaten >= BEAT:
             folder.beat()
-            beaten = now
+            beaten = at
     return False, at_end
 
 
@@ -248,7 +248,7 @@ def give_up(path: Path, reason: str) -> None:
     """Record that a run failed whose process is gone."""
     folder = RunFolder(path)
     folder.tidy()
-    folder.write_record({**folder.read_record(), "status": "failed", "reason": reason, "ended": _now()})
+    folder.write_record({**folder.read_record(), "status": "failed", "reason": reason, "ended": now()})
 
 
 def reopen(
@@ -309,10 +309,6 @@ def _score_names(experiment: Experiment) -> list[str]:
     names = ["loss", *(metric.name for metric in experiment.metrics)]
     scored = (*SPLITS, "prequential") if experiment.streams else SPLITS
     return [f"{split}_{name}" for split in scored for name in names]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def here() -> dict[str, Any]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from nnexp.config.load import to_yaml
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine.data import Batches
 from nnexp.engine.experiment import Experiment
-from nnexp.engine.trainer import Row, Trainer
+from nnexp.engine.trainer import Row, Tick, Trainer
 
 RUN: dict[str, Any] = {
     "dataset": {"name": "moons", "n": 60},
@@ -94,3 +95,15 @@ def batches_of(batches: Batches, epoch: int, start: int = 0) -> Iterator[tuple[n
     for span in batches.indices(epoch, start):
         for index in span:
             yield batches.x[index], batches.t[index]
+
+
+def without_luck(patch: pytest.MonkeyPatch, when: Callable[[Trainer], bool]) -> None:
+    """Training fails for some."""
+    run = Trainer.run
+
+    def fail(one: Trainer) -> Iterator[Row | Tick]:
+        if when(one):
+            raise RuntimeError("out of luck")
+        return run(one)
+
+    patch.setattr(Trainer, "run", fail)

@@ -10,9 +10,9 @@ import typer
 
 from nnexp.cli.console import (
     DocumentOption,
+    OverridesArgument,
     SetOption,
     check_format,
-    complete_override,
     experiment_for,
     not_override,
     out,
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 
 def check(
     config: Annotated[Path, typer.Argument(help="A YAML file.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
-    ] = None,
+    overrides: OverridesArgument = None,
     settings: SetOption = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
     how: DocumentOption = "table",

@@ -158,6 +158,12 @@ def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
     return [word.removeprefix(key) for word in words if word.startswith(key + typed)]
 
 
+OverridesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
+]
+
+
 def _behind_equals() -> tuple[str, str] | None:
     """Where bash asks: `optimizer=` and what is typed behind it, for bash takes `=` as a word of its own."""
     position = os.environ.get("COMP_CWORD", "")

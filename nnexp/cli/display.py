@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from nnexp.cli.console import err, say, watched
+from nnexp.cli.console import counted, err, say, watched
 
 if TYPE_CHECKING:
     from nnexp.sweep.jobs import Result
@@ -54,10 +54,10 @@ class Plain(Display):
         plan = tally.plan
         there = sum(job.done is not None for job in plan.own)
         already = f", {there} already there" if there else ""
-        if plan.longer and not where:  # a cluster has none of their files
+        if plan.longer:
             already += f", {plan.longer} going on from finished runs with fewer epochs"
         work = f"{processes} process{'es' if processes > 1 else ''}{where}" if processes else "nothing to run"
-        say(f"{len(plan.jobs)} runs{plan.share}{already}, {work}; {plan.folder}")
+        say(f"{counted(len(plan.jobs), 'run')}{plan.share}{already}, {work}; {plan.folder}")
 
     def ended(self, result: Result) -> None:
         if not self._told_badly(result) and result.status == "finished":
@@ -66,13 +66,13 @@ class Plain(Display):
             tally = self.tally
             shown = tally.metric if tally.metric in result.final else next(iter(result.final), None)
             scored = f"  {shown} {score(result.final[shown])}" if shown is not None else ""
-            say(f"{tally.ended:>{len(str(tally.missing))}}/{tally.missing}  {_name(result.job)}{scored}")
+            say(f"{tally.ended:>{len(str(tally.missing))}}/{tally.missing}  {result.job.trial.called}{scored}")
 
     def _told_badly(self, result: Result) -> bool:
         """Say it of a run that failed or diverged, in every display that people see."""
         bad = result.status in ("failed", "diverged")
         if bad:
-            say(f"{result.status}: {_name(result.job)}: {result.reason}")
+            say(f"{result.status}: {result.job.trial.called}: {result.reason}")
         return bad
 
     def said(self, text: str) -> None:
@@ -82,12 +82,14 @@ class Plain(Display):
 class Live(Plain):
     """A table that stands below what is said and is drawn four times a second."""
 
+    _live: Any = None
+
     def stage(self, tally: Tally, title: str, processes: int, where: str = "") -> None:
         super().stage(tally, title, processes, where)
         if processes:
             from rich.live import Live as RichLive
 
-            self._live: Any = RichLive(
+            self._live = RichLive(
                 get_renderable=lambda: drawn(tally, title), console=err(), refresh_per_second=4, transient=True
             )
             self._live.start()
@@ -96,7 +98,8 @@ class Live(Plain):
         self._told_badly(result)
 
     def stage_over(self) -> None:
-        self._live.stop()
+        if self._live is not None:
+            self._live.stop()
 
 
 class JsonLines(Display):
@@ -148,12 +151,6 @@ def display_for(quiet: bool, as_json: bool) -> Display:
     return Live() if watched(err()) else Plain()
 
 
-def _name(job: Job) -> str:
-    from nnexp.report.standing import name_of
-
-    return name_of(job.trial.label, job.trial.seed)
-
-
 def _identity(job: Job) -> dict[str, Any]:
     trial = job.trial
     changes = {key: value for key, value in trial.changes.items() if key not in ("case", "seed")}
@@ -191,7 +188,7 @@ def drawn(tally: Tally, title: str = "") -> Any:
     now = monotonic()
     under_way = list(tally.running.values())
     for job, begun in under_way[:NAMED]:
-        rows.append(line(f"  {duration(now - begun):>8}  {_name(job)}", "dim"))
+        rows.append(line(f"  {duration(now - begun):>8}  {job.trial.called}", "dim"))
     if len(under_way) > NAMED:
         rows.append(line(f"            and {len(under_way) - NAMED} more", "dim"))
     return Group(*rows)

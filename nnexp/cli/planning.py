@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from nnexp.cli.console import out
+from nnexp.cli.console import counted, out
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, 
     later = course.later
     count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
     longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
-    notes = [f"{count} runs{plan.share}, {missing} to run{longer}; nothing was run"]
+    notes = [f"{counted(count, 'run')}{plan.share}, {missing} to run{longer}; nothing was run"]
     facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
     if missing:
         cost = total(plan.missing, plan.missing or course.sample, len(later))

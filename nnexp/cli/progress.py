@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -26,7 +25,6 @@ class Progress:
         self.rows: list[dict[str, Any]] = []
         self.started = monotonic()
         self.first_step = 0
-        self._paint: Callable[[Trainer], None] | None = None
         self._live: Any = None
         self._painted = 0.0
 

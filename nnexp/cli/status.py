@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,11 @@ def _told(one: Standing) -> list[str]:
     if one.best is not None:
         lines.append(f"  best so far: {one.best.metric} {score(one.best.value)} ({one.best.run})")
     lines += _some([f"  running: {run}" for run in one.running]) + _some([f"  {run}" for run in one.failures])
-    lines.append(f"end it: nnexp stop {one.name}" if one.state == "under way" else f"compare: nnexp compare {one.name}")
+    if one.state == "under way":
+        return [*lines, f"end it: nnexp stop {one.name}"]
+    if one.state == "interrupted" and one.command:
+        lines.append(f"go on: nnexp {shlex.join(one.command)}")
+    lines.append(f"compare: nnexp compare {one.name}")
     return lines
 
 

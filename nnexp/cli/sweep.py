@@ -127,6 +127,7 @@ def sweep(
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
+    from nnexp.sweep.plan import make_plan
     from nnexp.sweep.shard import Shard
 
     part = None if shard is None else Shard.parse(shard)
@@ -144,7 +145,7 @@ def sweep(
     root = runs_root(runs)
     if dry_run:
         shelf = _shelf(root)
-        course = Course(described, shelf)
+        course = Course(described, shelf, partial(make_plan, far=cluster is not None))
         for line in identify(course, shelf, given, new, extend).told:
             say(line)
         with _connected(cluster if cluster != "local" else None, jobs, workers) as machines:
@@ -156,7 +157,7 @@ def sweep(
     known = partial(identify, given=given, new=new, extend=extend)
     with (
         _connected(cluster, jobs, workers) as machines,
-        planned(described, root, known) as (course, data, identity),
+        planned(described, root, known, far=cluster is not None) as (course, data, identity),
     ):
         if identity.told:
             raise InputError("\n".join([*identity.told, "nothing was run"]))
@@ -253,9 +254,9 @@ def _connected(address: str | None, jobs: int | None, workers: int) -> Iterator[
 
 @contextmanager
 def planned(
-    described: Sweep, root: Path, identify: Callable[[Course, Shelf], Identity]
+    described: Sweep, root: Path, identify: Callable[[Course, Shelf], Identity], far: bool = False
 ) -> Iterator[tuple[Course, Path | None, Identity]]:
-    """The sweep's course, the folder of the data that its processes share, and which sweep it is.
+    """The sweep's course, the folder of the data that its processes share, and which sweep it is; `far`: on a cluster.
 
     All hold while this context is open. A sweep that ends while this one is planned has its runs in the shelf, or
     tells of them in its claims; so the shelf is read with the claims open. Only where there are no runs yet that waits
@@ -268,7 +269,7 @@ def planned(
 
     with ExitStack() as stack:
         data = stack.enter_context(shared_folder())
-        planner = partial(make_plan, stock=Stock(data))
+        planner = partial(make_plan, stock=Stock(data), far=far)
         known = root.is_dir()
         if known:
             stack.enter_context(Claims(root).sweep())

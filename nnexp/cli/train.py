@@ -11,11 +11,11 @@ import typer
 
 from nnexp.cli.console import (
     DocumentOption,
+    OverridesArgument,
     QuietOption,
     RunsOption,
     SetOption,
     check_format,
-    complete_override,
     complete_run,
     err,
     experiment_for,
@@ -30,10 +30,7 @@ from nnexp.errors import InputError
 
 def train(
     config: Annotated[Path | None, typer.Argument(help="A YAML file; `nnexp init` writes one.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
-    ] = None,
+    overrides: OverridesArgument = None,
     settings: SetOption = None,
     resume: Annotated[
         str | None,

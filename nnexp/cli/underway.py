@@ -37,7 +37,7 @@ class UnderWay:
         self.interrupted: int | None = None
         """The exit code, where it was asked to end."""
         self.failed = False
-        """Whether a run of the last stage failed."""
+        """Whether a run failed."""
         self.ended = 0
         """Runs that have ended in this process."""
         self.tally: Tally | None = None
@@ -61,11 +61,10 @@ class UnderWay:
         self._tell(plan.folder)
         slots = orders.workers if orders.cluster is None else orders.cluster.slots
         where = "" if orders.cluster is None else f" on {orders.cluster}"
-        display.stage(tally, title, min(slots, len(missing)), where)
+        processes = min(slots, len(missing))
         if not missing:
+            display.stage(tally, title, processes, where)
             return
-        if why := uncached():
-            display.said(why)
 
         def begun(job: Job) -> None:
             if tally.begun(job):
@@ -73,6 +72,9 @@ class UnderWay:
                 display.begun(job)
 
         with Interrupt(WHAT) as interrupt, self._shown():
+            display.stage(tally, title, processes, where)
+            if why := uncached():
+                display.said(why)
             if orders.workers > 1:
                 import scipy.special  # noqa: F401  # the comparison wants it: better now, while the workers get ready
             for result in run_jobs(missing, orders, lambda: self._asked(interrupt, records), Ear(display.said, begun)):

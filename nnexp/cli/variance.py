@@ -10,11 +10,11 @@ import typer
 
 from nnexp.cli.console import (
     FormatOption,
+    OverridesArgument,
     QuietOption,
     RunsOption,
     SetOption,
     check_format,
-    complete_override,
     not_override,
     out,
     runs_root,
@@ -28,10 +28,7 @@ if TYPE_CHECKING:
 
 def variance(
     config: Annotated[Path, typer.Argument(help="An experiment's YAML file.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override),
-    ] = None,
+    overrides: OverridesArgument = None,
     settings: SetOption = None,
     levels: Annotated[int, typer.Option(min=2, max=20, help="Seeds of each stream that are crossed.")] = 2,
     blocks: Annotated[int, typer.Option(min=2, max=1000, help="How often, each time with other seeds.")] = 16,

@@ -105,7 +105,7 @@ class Experiment:
         return isinstance(self.config.batch, SingleExample) and self.config.batch.stream
 
     @property
-    def draws_legacy(self) -> list[str]:
+    def legacy_streams(self) -> list[str]:
         """The streams that are drawn from NumPy's legacy generator, which is one for all of them."""
         init = ["init"] if self.config.initialization.legacy else []
         return [*init, *(["shuffle"] if self.config.batch.shuffle == "sklearn" else [])]
@@ -188,7 +188,7 @@ class Experiment:
                     "stop.target.every",
                     f"'{stop.target.metric}' is of a whole epoch, and looked at when that ends; leave 'every' out",
                 )
-        legacy_seeds = {purpose: config.seeds.of(purpose) for purpose in self.draws_legacy}
+        legacy_seeds = {purpose: config.seeds.of(purpose) for purpose in self.legacy_streams}
         for purpose, seed in legacy_seeds.items():
             if seed >= 2**32:
                 key = "seed" if getattr(config.streams, purpose) is None else f"streams.{purpose}"

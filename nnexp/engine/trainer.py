@@ -109,8 +109,8 @@ class Trainer:
         experiment, config, data = self.experiment, self.config, self.experiment.data
         self.noise_rng = stream(config.seeds, "dropout")
         self.network = experiment.network(self.noise_rng)
-        drawing = experiment.draws_legacy
-        generator = legacy(config.seeds.of(drawing[0])) if drawing else None
+        drawn = experiment.legacy_streams
+        generator = legacy(config.seeds.of(drawn[0])) if drawn else None
         some = stream(config.seeds, "init", 1).permutation(len(data.train))[:INIT_EXAMPLES]
         saved = config.initialization.saved()
         self.network.initialize(config.initialization, config.seeds, data.train.x[some], generator, saved)

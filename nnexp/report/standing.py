@@ -56,6 +56,8 @@ class Standing:
     """The runs under way, each in words."""
     failures: list[str]
     """Those that failed or diverged, with the reason."""
+    command: list[str]
+    """The words of the command line that began it last."""
 
     @property
     def row(self) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def standing(sweep: SweepRecord, shelf: Shelf) -> Standing:
         None if rate is None else more / rate * 60,
         [name(run) + _epoch(run) for run in runs if run.status == "running"],
         [f"{run.status}: {name(run)}: {run.record['reason']}" for run in runs if run.status in ("failed", "diverged")],
+        [str(word) for word in plan.get("command", [])],
     )
 
 

@@ -62,8 +62,9 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what a killed process left half-written; for the one that goes on."""
-        for stale in self.path.glob(".*.*.*"):
-            stale.unlink(missing_ok=True)
+        with writing(self.path):
+            for stale in self.path.glob(".*.*.*"):
+                stale.unlink(missing_ok=True)
 
     def write_config(self, text: str) -> None:
         """config.yaml: a copy of what run.json holds, for which nothing waits until it is on the disk."""
@@ -83,7 +84,8 @@ class RunFolder:
 
     def beat(self) -> None:
         """Show that the run is alive."""
-        os.utime(self.path / "run.json")
+        with writing(self.path):
+            os.utime(self.path / "run.json")
 
     def open_metrics(self, columns: list[str], before_epoch: int | None = None) -> None:
         """Begin metrics.csv, or go on with it: then rows from `before_epoch` on are dropped first.
@@ -137,14 +139,15 @@ class RunFolder:
 
     def close(self) -> None:
         if self._metrics is not None:
-            self._metrics.close()
-            self._metrics = None
+            file, self._metrics = self._metrics, None
+            with writing(self.path):
+                file.close()
 
     def write_checkpoint(self, state: Mapping[str, np.ndarray]) -> None:
         """Everything to go on from here; the record and the rows before it are on the disk first."""
         self.push_rows()
         if not self._durable:
-            with (self.path / "run.json").open("rb+") as record:
+            with writing(self.path), (self.path / "run.json").open("rb+") as record:
                 os.fsync(record.fileno())
             self._durable = True
         write_whole(self.path / CHECKPOINT, lambda file: np.savez(file, **dict[str, Any](state)))
@@ -161,7 +164,8 @@ class RunFolder:
             raise InputError(f"{path} is damaged ({error}); delete it to start the run again") from None
 
     def remove_checkpoint(self) -> None:
-        (self.path / CHECKPOINT).unlink(missing_ok=True)
+        with writing(self.path):
+            (self.path / CHECKPOINT).unlink(missing_ok=True)
 
     def write_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """state.npz: nothing waits until it is on the disk, for without it more epochs are trained from the first."""

@@ -67,9 +67,9 @@ class Presence:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _remove(self._path)
-        with suppress(OSError):  # others are at work, too
-            self._folder.rmdir()
+        with suppress(OSError):  # where it cannot be removed it is that of a process that is gone
+            _remove(self._path)
+            self._folder.rmdir()  # unless others are at work, too
 
     def tell(self, missing: int, ended: int, seconds: float) -> None:
         """Say how far it has come; also a sign of life for those who look from another machine."""

@@ -54,6 +54,9 @@ class Worker:
     threads: int
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     busy: int = 0
+    held: set[str] = field(default_factory=set)
+    """Parcels that it was sent, by their digests."""
+    receiving: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def check_address(text: str) -> str:

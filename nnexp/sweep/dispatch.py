@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -166,7 +166,7 @@ class _Dispatch:
             raise
         except Lost as lost:
             self.avoided.setdefault(task.run_id, set()).add(worker.address)
-            home.lost(f"its worker was {lost}")
+            home.lost(str(lost).rstrip(","))
             return None if self.stop else task.died(str(lost), self.orders.root, self.heard.put)
         if answer["state"] == "died":
             home.lost(f"its process died ({exit_words(answer['exit'])})")
@@ -202,9 +202,9 @@ class _Dispatch:
                 await call(worker, remote.deliver, key, f"runs/{token}/{folder}", name, *block)
         answer = await call(worker, remote.begin, key, token, task)
         while answer["state"] == "missing":
-            for digest in answer["missing"]:
-                await self._send(parcels[digest], worker)
+            await self._provide([parcels[digest] for digest in answer["missing"]], worker)
             answer = await call(worker, remote.begin, key, token, task)
+            worker.held.difference_update(answer.get("missing", ()))  # what it has lost since
         while True:
             if answer["state"] == "unknown":  # another process has taken its worker's place
                 raise Lost(f"lost with {worker.address}")
@@ -219,9 +219,15 @@ class _Dispatch:
                 return answer
             answer = await call(worker, remote.follow, token, self.stop)
 
-    async def _send(self, parcel: Parcel, worker: Worker) -> None:
-        for name, path in parcel.contents().items():
-            for block in blocks(path):
-                await self.cluster.call(
-                    worker, remote.deliver, self.cluster.key, f"files/{parcel.digest}", name, *block
-                )
+    async def _provide(self, parcels: Sequence[Parcel], worker: Worker) -> None:
+        """Send a worker what it has not been sent yet; several of its runs may want the same at once."""
+        async with worker.receiving:
+            for parcel in parcels:
+                if parcel.digest in worker.held:
+                    continue
+                for name, path in parcel.contents().items():
+                    for block in blocks(path):
+                        await self.cluster.call(
+                            worker, remote.deliver, self.cluster.key, f"files/{parcel.digest}", name, *block
+                        )
+                worker.held.add(parcel.digest)

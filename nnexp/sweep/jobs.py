@@ -92,11 +92,6 @@ class Task:
         told = record.get("reason") or "", record.get("id"), record.get("final") or {}, record.get("train_seconds")
         return Result(self.job, record["status"], *told, record.get("full", False))
 
-    @property
-    def words(self) -> str:
-        """What it is called in messages."""
-        return " ".join(filter(None, (self.job.trial.label, f"seed {self.job.trial.seed}")))
-
     def died(self, how: str, root: Path, say: Callable[[str], None]) -> Result | None:
         """A worker died at it: it is to be tried again (None), or is given up when that was the last of TRIES."""
         epoch = last_epoch(self.path(root))
@@ -104,7 +99,8 @@ class Task:
         count = len(self.deaths)
         if count < TRIES:
             say(
-                f"{self.words}: its worker process died ({self.deaths[-1]}); it is tried again ({count + 1} of {TRIES})"
+                f"{self.job.trial.called}: its worker process died ({self.deaths[-1]}); "
+                f"it is tried again ({count + 1} of {TRIES})"
             )
             return None
         same = Counter(self.deaths)

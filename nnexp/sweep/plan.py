@@ -94,11 +94,17 @@ class Plan:
 
 
 def make_plan(
-    sweep: Sweep, shelf: Shelf, trials: Sequence[Trial] | None = None, suffix: str = "", stock: Stock | None = None
+    sweep: Sweep,
+    shelf: Shelf,
+    trials: Sequence[Trial] | None = None,
+    suffix: str = "",
+    stock: Stock | None = None,
+    far: bool = False,
 ) -> Plan:
     """Validate every trial against its data: those of the sweep, or others of it, in a folder of their own.
 
-    Where seeds share one table, the first seed of each configuration speaks for the others. Raises InputError with all
+    Where seeds share one table, the first seed of each configuration speaks for the others. Where its runs train `far`
+    away, on machines that have none of the finished runs, they begin with their first epoch. Raises InputError with all
     misfits, before anything is run.
     """
     ended, begun, finished = shelf.ended(), shelf.resumable(), Finished(shelf.runs)
@@ -127,7 +133,7 @@ def make_plan(
         known_by = fingerprint(complete, experiment.data.digest)
         done, going = ended.get(known_by), begun.get(known_by)
         whole = done or (going and (going.path / CHECKPOINT).exists())
-        source = None if whole else finished.before(complete, experiment.data.digest)
+        source = None if whole or far else finished.before(complete, experiment.data.digest)
         jobs.append(Job(trial, filled(complete), known_by, done, going, source))
         splits = [split for split in ("validation", "train", "test") if len(experiment.data.split(split))]
         names = ["loss", *(metric.name for metric in experiment.metrics)]

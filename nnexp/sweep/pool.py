@@ -104,6 +104,7 @@ class _Pool:
         self.ended: SimpleQueue[Any] = SimpleQueue()
         self.notice = Notice(say)
         self.breakdowns = 0
+        """How often the pool broke down since the last result."""
 
     def results(self) -> Iterator[Result]:
         """Each result as it comes. A pool that breaks down as a whole is replaced by a new one."""
@@ -113,7 +114,10 @@ class _Pool:
             except BrokenProcessPool as error:
                 self.breakdowns += 1
                 if self.breakdowns >= TRIES:
-                    raise
+                    raise ChildProcessError(
+                        f"the pool of workers broke down {TRIES} times in a row ({error}); fewer workers need less "
+                        "memory, and --jobs 1 has none"
+                    ) from None
                 self.say(f"the pool of workers broke down ({error}) and is started again")
                 self.tasks.extendleft(self.under_way.values())
                 self.under_way, self.waiting, self.ended = {}, {}, SimpleQueue()
@@ -189,6 +193,7 @@ class _Pool:
         else:
             if result.full or (self.orders.fail_fast and result.status == "failed"):
                 self.stop.set()
+            self.breakdowns = 0
             yield result
 
 

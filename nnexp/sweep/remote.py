@@ -197,17 +197,19 @@ class Trainee:
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        with self.process.stdout as lines:
-            for line in lines:
-                said = json.loads(line)
-                if "taken" in said:
-                    self.taken = monotonic()
-                self.compiled = said.get("compiled", self.compiled)
-                self.result = said.get("result", self.result)
-                if self.result is not None:
-                    self.spoken.set()
-        self.alive = False
-        self.spoken.set()
+        try:
+            with self.process.stdout as lines, suppress(ValueError):  # half a line, of one that was killed
+                for line in lines:
+                    said = json.loads(line)
+                    if "taken" in said:
+                        self.taken = monotonic()
+                    self.compiled = said.get("compiled", self.compiled)
+                    self.result = said.get("result", self.result)
+                    if self.result is not None:
+                        self.spoken.set()
+        finally:
+            self.alive = False
+            self.spoken.set()
 
     def say(self, what: dict[str, Any]) -> None:
         assert self.process.stdin is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from time import monotonic
 
-from nnexp.report.standing import STATES, Best, name_of, state_of
+from nnexp.report.standing import STATES, Best, state_of
 from nnexp.sweep.jobs import Result
 from nnexp.sweep.plan import Job, Plan
 
@@ -82,7 +82,7 @@ class Tally:
         if value is None or value != value:
             return
         if self.best is None or (value > self.best.value if self.higher else value < self.best.value):
-            self.best = Best(value, self.metric, name_of(job.trial.label, job.trial.seed))
+            self.best = Best(value, self.metric, job.trial.called)
 
 
 def _at_first(job: Job) -> str:

@@ -71,7 +71,7 @@ def design(config: ExperimentConfig, levels: int, blocks: int) -> Design:
     held = [name for name, seed in config.streams if seed is not None]
     stock = Stock()
     base = _Trace(config, stock)
-    legacy = base.experiment.draws_legacy if isinstance(base.experiment, Experiment) else []
+    legacy = base.experiment.legacy_streams if isinstance(base.experiment, Experiment) else []
     together = tuple(legacy) if len(legacy) > 1 else ()
     factors: list[tuple[str, ...]] = []
     for name in Streams.model_fields:

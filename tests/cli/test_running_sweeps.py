@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 from rich.console import Console
 
 from nnexp.cli import display
-from nnexp.engine.trainer import Trainer
 from nnexp.store.parents import Presence
 from nnexp.store.runs import Run, Shelf
 from nnexp.sweep import tally as tallies
@@ -21,7 +21,7 @@ from nnexp.sweep.plan import make_plan
 from nnexp.sweep.tally import Tally
 from tests.command import Outcome, folders, nnexp, start, until
 from tests.past import past_run, past_sweep, read
-from tests.small import EVERYTHING, config_file
+from tests.small import EVERYTHING, config_file, without_luck
 
 LONG: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 4000, "patience": 4000}, "monitor": {"checkpoint": 0.05}}
 """Some seconds of work a run."""
@@ -56,14 +56,7 @@ def status(folder: Path, *words: object) -> list[dict[str, Any]]:
 
 def test_a_line_for_all_that_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = config_file(tmp_path)
-    run = Trainer.run
-
-    def fail_for_one(trainer: Trainer) -> Any:
-        if trainer.config.seed == 1:
-            raise RuntimeError("out of luck")
-        return run(trainer)
-
-    monkeypatch.setattr(Trainer, "run", fail_for_one)
+    without_luck(monkeypatch, lambda one: one.config.seed == 1)
     result = sweep(path, "optimizer=sgd,adam", "--seeds", 2, "--json")
     assert (result.code, result.err) == (3, "")
     found = events(result)
@@ -203,6 +196,8 @@ def test_seen_and_stopped_from_another_terminal(tmp_path: Path, jobs: int) -> No
     assert err.splitlines()[-1].endswith("left; the same command goes on")
     assert {run.status for run in runs(tmp_path)} <= {"interrupted", "finished"}
     assert status(tmp_path)[0]["state"] == "interrupted"
+    told = nnexp("sweep", "--status", cwd=tmp_path).out
+    assert f"\ngo on: nnexp {shlex.join(map(str, words))}\n" in told
     assert "is not running" in nnexp("stop", "small", cwd=tmp_path).err
     [folder] = (tmp_path / "runs" / "sweeps").iterdir()
     assert not (folder / ".parents").exists()

@@ -14,11 +14,10 @@ from typing import Any
 
 import pytest
 
-from nnexp.engine.trainer import Trainer
 from nnexp.store.runs import Run, Shelf
 from tests.command import Outcome, folders, nnexp, start, until
 from tests.past import read
-from tests.small import EVERYTHING, config_file, log, model
+from tests.small import EVERYTHING, config_file, log, model, without_luck
 
 DIVERGING = {"loss": "mse", "activation": "linear"}
 """With these a learning rate of 1e6 diverges in the first epoch."""
@@ -218,15 +217,8 @@ def test_a_diverging_run_stops_nothing(tmp_path: Path, jobs: int) -> None:
 
 
 def test_a_failing_run_stops_nothing(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Trainer.run
-
-    def fail_for_one(trainer: Trainer) -> Any:
-        if trainer.config.seed == 1:
-            raise RuntimeError("out of luck")
-        return run(trainer)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", fail_for_one)
+        without_luck(patch, lambda one: one.config.seed == 1)
         result = sweep(small, "--seeds", 3)
     assert result.code == 3
     assert "failed: seed 1: RuntimeError: out of luck" in result.err

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +16,7 @@ import pytest
 
 from nnexp.errors import InputError
 from nnexp.store.folder import RunFolder, write_whole
+from nnexp.store.room import Unwritable
 
 
 @pytest.fixture
@@ -60,6 +62,24 @@ def test_a_killed_write_is_tidied_away(folder: RunFolder) -> None:
         (folder.path / f".{name}.x1y2z3").write_bytes(b"half")
     folder.tidy()
     assert [path.name for path in folder.path.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("does", [RunFolder.beat, RunFolder.remove_checkpoint, RunFolder.tidy, RunFolder.push_rows])
+def test_a_disk_that_has_become_read_only(
+    folder: RunFolder, does: Callable[[RunFolder], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever meets it first: the run is interrupted, not failed."""
+    folder.open_metrics(["epoch"])
+    (folder.path / ".run.json.x1y2z3").touch()
+
+    def refused(*args: Any, **named: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    for module, name in ((os, "utime"), (os, "fsync"), (Path, "unlink")):
+        monkeypatch.setattr(module, name, refused)
+    with pytest.raises(Unwritable, match=r"cannot write to .*Read-only file system"):
+        does(folder)
+    folder.close()
 
 
 # -- where it is -----------------------------------------------------------------------------------

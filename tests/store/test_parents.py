@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -60,3 +61,14 @@ def test_what_cannot_be_read_is_nobody(tmp_path: Path) -> None:
     assert at_work(tmp_path) == {}
     with Presence(tmp_path):
         assert len(list((tmp_path / FOLDER).iterdir())) == 1
+
+
+def test_leaving_where_nothing_can_be_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that has become read-only; the file is then that of a process that is gone."""
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with Presence(tmp_path):
+        monkeypatch.setattr(Path, "unlink", refused)
+    assert len(at_work(tmp_path)) == 1, "this process lives"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +12,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +25,15 @@ from nnexp.engine.surface import kind_of
 from nnexp.runner import begin, train
 from nnexp.store.runs import Shelf
 from nnexp.sweep import remote
+from nnexp.sweep.cluster import Worker
+from nnexp.sweep.dispatch import _Dispatch
+from nnexp.sweep.jobs import Ear, Orders
 from nnexp.sweep.limits import Limits
-from nnexp.sweep.parcels import BLOCK, Home, Refused, blocks, parcels_of
+from nnexp.sweep.parcels import BLOCK, Home, Parcel, Refused, blocks, parcels_of
 from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
 from tests.past import read
 from tests.small import EVERYTHING, config_file, log, model
-from tests.sweep.test_crash import GRID, deadly, results, statuses, under_way, untimed
+from tests.sweep.test_crash import GRID, PLUGIN, deadly, results, statuses, under_way, untimed
 
 pytest.importorskip("distributed")
 
@@ -257,36 +263,14 @@ def csv_file(folder: Path) -> Path:
     return path
 
 
-PLUGIN = '''
-from typing import Literal
-
-from nnexp.components.schedules import Schedule
-
-
-class Travelling(Schedule):
-    """A constant.
-
-        factor = 1
-
-        >>> Travelling().factor(0, 1)
-        1.0
-    """
-
-    name: Literal["travelling"] = "travelling"
-
-    def shape(self, done, total):
-        return 1.0
-'''
-
-
 def test_a_run_on_a_machine_without_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A plugin and a data file that the worker has not are sent; the run comes home by the paths of this machine."""
     monkeypatch.setattr(remote, "home", lambda key: tmp_path / "worker")
     (tmp_path / "here").mkdir()
-    data, plugin = csv_file(tmp_path / "here"), tmp_path / "here" / "travelling.py"
+    data, plugin = csv_file(tmp_path / "here"), tmp_path / "here" / "deadly.py"
     plugin.write_text(PLUGIN)
     dataset = {"name": "csv", "path": str(data), "target": "kind"}
-    path = config_file(tmp_path / "here", dataset=dataset, plugins=[str(plugin)], schedule="travelling", threads=1)
+    path = config_file(tmp_path / "here", dataset=dataset, plugins=[str(plugin)], schedule="deadly", threads=1)
     loaded = load(path).config
     experiment = kind_of(loaded)(loaded)
     config = experiment.config
@@ -345,6 +329,43 @@ def test_large_files_travel_in_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="damaged"):
         remote.deliver("key", "files/y", "source", 0, b"other", "0" * 64)
     assert not (tmp_path / "worker/files/y/source").exists()
+
+
+def test_what_several_runs_want_at_once_is_sent_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "home", lambda key: tmp_path / "worker")
+    source = tmp_path / "table.csv"
+    source.write_bytes(os.urandom(2 * BLOCK + 1))
+    offsets: list[int] = []
+
+    class Near:
+        key = "key"
+
+        async def call(self, worker: Worker, function: Callable[..., None], *args: Any) -> None:
+            offsets.append(args[3])
+            await asyncio.to_thread(function, *args)
+
+    parcel = Parcel(source, {source.name: hashlib.sha256(source.read_bytes()).hexdigest()})
+    near: Any = Near()
+    dispatch = _Dispatch(deque(), Orders(tmp_path, 1, cluster=near), near, lambda: False, Ear())
+
+    async def at_once() -> None:
+        worker = Worker("tcp://127.0.0.1:1", threads=4)
+        await asyncio.gather(*(dispatch._provide([parcel], worker) for _ in range(4)))
+
+    asyncio.run(at_once())
+    assert offsets == [0, BLOCK, 2 * BLOCK]
+    assert (tmp_path / "worker" / "files" / parcel.digest / source.name).read_bytes() == source.read_bytes()
+
+
+def test_a_trainee_that_dies_in_the_middle_of_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    says = """print('{"taken": true}'); print('{"resu', end='', flush=True)"""
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda words, **how: popen([words[0], "-c", says], **how))
+    trainee = remote.Trainee({})
+    assert trainee.spoken.wait(30)
+    assert (trainee.alive, trainee.result) == (False, None)
+    assert trainee.taken is not None
+    trainee.end()
 
 
 def a_run(folder: Path) -> tuple[dict[str, tuple[int, bytes]], dict[str, Any]]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nnexp.engine.trainer import Trainer
 from nnexp.store.runs import Run, Shelf
 from nnexp.sweep.estimate import spread
 from tests.command import Outcome, folders, nnexp, nnexp_process, start, until
 from tests.past import CONFIG, alter, past_run, read, read_all
-from tests.small import RUN, config_file
+from tests.small import RUN, config_file, without_luck
 
 LR = "optimizer.lr=log(1e-3,1)"
 TWIN = """
@@ -161,16 +161,9 @@ def test_tuning_by_any_search(tmp_path: Path, search: str) -> None:
 
 def test_a_tuning_run_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = config_file(tmp_path)
-    run = Trainer.run
-
-    def fail_for_some(trainer: Trainer) -> Any:
-        if trainer.config.seed >= 1_000_000 and trainer.config.optimizer.lr > 0.1:
-            raise RuntimeError("out of luck")
-        return run(trainer)
-
     words = (LR, "--tune", 4, "--seeds", 2)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", fail_for_some)
+        without_luck(patch, lambda one: one.config.seed >= 1_000_000 and one.config.optimizer.lr > 0.1)
         result = sweep(path, *words)
     assert result.code == 3
     assert "RuntimeError: out of luck" in result.err
@@ -268,16 +261,9 @@ def test_a_run_that_fails_in_halving_is_run_again(tmp_path: Path, monkeypatch: p
     pytest.importorskip("optuna")
     path = config_file(tmp_path, stop={"epochs": 4})
     words = (LR, "--search", "halving", "--trials", 5)
-    run, made = Trainer.run, []
-
-    def fail_once(trainer: Trainer) -> Any:
-        made.append(trainer)
-        if len(made) == 2:
-            raise RuntimeError("out of luck")
-        return run(trainer)
-
+    made = count(1)
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", fail_once)
+        without_luck(patch, lambda one: next(made) == 2)
         result = sweep(path, *words)
     assert result.code == 3
     assert "RuntimeError: out of luck" in result.err

@@ -63,6 +63,7 @@ def test_more_epochs_go_on_from_what_is_there(tmp_path: Path) -> None:
         None
     ] * 3
     assert (longer.longer, len(longer.missing)) == (4, 9)
+    assert make_plan(longer.sweep, Shelf(tmp_path / "runs"), far=True).longer == 0
     assert longer.jobs[0].share == pytest.approx(0.4)
     assert run_all(longer) == ["finished"] * 9
     whole = tmp_path / "whole"

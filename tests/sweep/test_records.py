@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from nnexp.config.yaml import read as read_yaml
-from nnexp.engine.trainer import Trainer
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import Origin, Run, Shelf
 from nnexp.sweep import records
@@ -22,7 +21,7 @@ from nnexp.sweep.plan import Plan, make_plan
 from nnexp.sweep.records import EVERY, Records
 from tests.command import Outcome, folders, nnexp, start, until
 from tests.past import read
-from tests.small import EVERYTHING, config_file
+from tests.small import EVERYTHING, config_file, without_luck
 
 LONG: dict[str, Any] = {**EVERYTHING, "stop": {"epochs": 1500, "patience": 1500}, "monitor": {"checkpoint": 0.05}}
 """A second of work a run."""
@@ -95,15 +94,8 @@ def test_a_spreadsheet_computes_nothing(tmp_path: Path) -> None:
 
 def test_what_failed_and_what_was_repaired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = config_file(tmp_path)
-    run = Trainer.run
-
-    def fail_for_one(trainer: Trainer) -> Any:
-        if trainer.config.seed == 1:
-            raise RuntimeError("out of luck")
-        return run(trainer)
-
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "run", fail_for_one)
+        without_luck(patch, lambda one: one.config.seed == 1)
         assert sweep(path, "--seeds", 3).code == 3
     assert [row["status"] for row in table(path)] == ["finished", "failed", "finished"]
     failed = table(path)[1]
