@@ -15,6 +15,7 @@ from nnexp.cli.check import check
 from nnexp.cli.compare import compare, show
 from nnexp.cli.keep import note, restore, rm, tag
 from nnexp.cli.plot import plot, reference
+from nnexp.cli.report import report
 from nnexp.cli.runs import runs
 from nnexp.cli.stop import stop
 from nnexp.cli.sweep import sweep
@@ -47,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
     },
     "Results": {
         "compare": (compare, "nnexp compare --by optimizer"),
+        "report": (report, "nnexp report optimizers --by optimizer"),
         "show": (show, "nnexp show @last"),
         "diff": (diff, "nnexp diff @last~1 @last"),
         "variance": (variance, "nnexp variance configs/digits.yaml"),
