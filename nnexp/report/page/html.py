@@ -18,6 +18,8 @@ from nnexp.report.tables import Column, Grid
 
 GENERATOR = "nnexp report"
 """How a page says what wrote it."""
+TALL = 20
+"""Rows from which on a table scrolls within the page."""
 LONG = 36
 """Characters in a cell from which on it may be broken into lines."""
 SPARE = 5
@@ -48,7 +50,10 @@ def as_page(document: Document) -> str:
         "</head>",
         "<body>",
         "<main>",
-        f'<header>\n<h1>{_text(document.title)}</h1>\n<p class="subtitle">{_text(document.subtitle)}</p>\n</header>',
+        f"<header>\n<h1>{_text(document.title)}</h1>",
+        f'<p class="subtitle">{_text(document.subtitle)}</p>',
+        *([f"<p>{_text(document.lead)}</p>"] if document.lead else []),
+        "</header>",
     ]
     for place, section in enumerate(document.sections, start=1):
         lines += [f'<section id="s{place}">', f"<h2>{_text(section.title)}</h2>"]
@@ -90,7 +95,8 @@ def _tables(grid: Grid) -> Iterator[str]:
     for title, columns in grid.panels:
         caption = f"<caption>{_text(title)}</caption>" if title else ""
         heads = "".join(map(_head, columns))
-        yield f'<div class="wide" tabindex="0"><table class="sortable">{caption}<thead><tr>{heads}</tr></thead><tbody>'
+        tall = " tall" if len(grid.rows) > TALL else ""
+        yield f'<div class="wide{tall}" tabindex="0"><table class="sortable">{caption}<thead><tr>{heads}</tr></thead><tbody>'
         for place, (row, cells) in enumerate(zip(grid.rows, grid.cells(columns), strict=True)):
             shown = "".join(_cell(column, row, cell) for column, cell in zip(columns, cells, strict=True))
             marked = ' class="best"' if place in grid.best else ""

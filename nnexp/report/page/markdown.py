@@ -19,6 +19,7 @@ def as_markdown(document: Document, pictures: str) -> str:
         f"<!-- {GENERATOR} {__version__} -->",
         f"# {said(document.title)}",
         said(document.subtitle),
+        *([said(document.lead)] if document.lead else []),
     ]
     for section in document.sections:
         blocks.append(f"## {said(section.title)}")
