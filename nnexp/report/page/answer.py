@@ -38,7 +38,19 @@ def answer(grid: Grid, runs: Sequence[Run]) -> list[Block]:
     names = [name_of(grid, row) for row in grid.rows]
     said = [sentence(line, names) for line in grid.findings if not line.startswith(BASIS)]
     small: list[Block] = [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
+    if "better" not in {row["verdict"] for row in grid.rows}:
+        said += _best(grid)
     return [Text(_in_short(grid, metric), "strong"), Points(said), *small]
+
+
+def _best(grid: Grid) -> list[str]:
+    """The best mean, where no level is known to be better than the baseline: not to be taken for a winner."""
+    best = [row for place, row in enumerate(grid.rows) if place in grid.best and row["mean"] is not None]
+    if len(best) != 1 or best[0]["verdict"] == "baseline":
+        return []
+    shown = {one.key: one.show(best[0][one.key]) for one in grid.columns if one.key in ("mean", "interval")}
+    size = f"{shown['mean']} (95 % interval {shown['interval']})"
+    return [f"The best mean is that of {name_of(grid, best[0])}, {size}; that it is the best may be luck."]
 
 
 def sentence(line: str, names: Sequence[str] = ()) -> str:

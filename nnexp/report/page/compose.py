@@ -76,7 +76,7 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
         sections.append(Section("Notes", [Facts(said)]))
     sections.append(Section("Design", design(runs, levels, grid)))
     sections.append(Section("Configurations", origin.configurations(levels)))
-    sections.append(Section("Again", origin.again(runs, sweep, wish.words)))
+    sections.append(Section("Reproduction", origin.again(runs, sweep, wish.words)))
     sections.append(
         Section("Made with", [*origin.versions(records), *([Points(drawn.missing)] if drawn.missing else [])])
     )

@@ -96,7 +96,8 @@ def _tables(grid: Grid) -> Iterator[str]:
         caption = f"<caption>{_text(title)}</caption>" if title else ""
         heads = "".join(map(_head, columns))
         tall = " tall" if len(grid.rows) > TALL else ""
-        yield f'<div class="wide{tall}" tabindex="0"><table class="sortable">{caption}<thead><tr>{heads}</tr></thead><tbody>'
+        yield f'<div class="wide{tall}" tabindex="0"><table class="sortable">{caption}'
+        yield f"<thead><tr>{heads}</tr></thead><tbody>"
         for place, (row, cells) in enumerate(zip(grid.rows, grid.cells(columns), strict=True)):
             shown = "".join(_cell(column, row, cell) for column, cell in zip(columns, cells, strict=True))
             marked = ' class="best"' if place in grid.best else ""

@@ -10,7 +10,10 @@ from nnexp.report.page.blocks import Block, Code, Document, Facts, Figure, Fold,
 from nnexp.report.page.html import GENERATOR
 from nnexp.report.tables import pipe_table
 
-_SIGNS = re.compile(r"([\\`*_\[\]|~])")
+_SIGNS = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_LINKS = re.compile(r"(?i)\b(https?|ftp)://|\bwww\.")
+_LINE = re.compile(r"^(\d*)([#+=.)-])(?=\s|[-=#]|$)")
+MARKS = {"strong": ("**", "**"), "small": ("<sub>", "</sub>"), "": ("", "")}
 
 
 def as_markdown(document: Document, pictures: str) -> str:
@@ -18,8 +21,8 @@ def as_markdown(document: Document, pictures: str) -> str:
     blocks = [
         f"<!-- {GENERATOR} {__version__} -->",
         f"# {said(document.title)}",
-        said(document.subtitle),
-        *([said(document.lead)] if document.lead else []),
+        paragraph(document.subtitle),
+        *([paragraph(document.lead)] if document.lead else []),
     ]
     for section in document.sections:
         blocks.append(f"## {said(section.title)}")
@@ -29,27 +32,35 @@ def as_markdown(document: Document, pictures: str) -> str:
 
 
 def said(text: str) -> str:
-    """Plain text in which no sign means anything to Markdown or HTML, in one line.
+    r"""Plain text in one line in which no sign means anything to Markdown or HTML; not for the beginning of a line.
 
-    >>> said("<b>n_1</b> | 2 * 3")
-    '&lt;b&gt;n\\\\_1&lt;/b&gt; \\\\| 2 \\\\* 3'
+    >>> print(said("<b>n_1</b> | 2 * 3 _x_"))
+    &lt;b&gt;n_1&lt;/b&gt; \| 2 \* 3 \_x\_
     """
     line = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
-    line = _SIGNS.sub(r"\\\1", line.replace("&", "&amp;")).replace("<", "&lt;").replace(">", "&gt;")
-    # what is a list, a heading or a rule at the beginning of a line; what is made into a link or a mention anywhere
-    line = re.sub(r"^([#+=-]|\d+[.)])(?=\s|[-=#]|$)", lambda m: f"{m[1][:-1]}\\{m[1][-1]}", line)
-    return re.sub(r"(?i)\b(https?|ftp)://", r"\1&#58;//", line).replace("@", "&#64;")
+    line = _SIGNS.sub(r"\\\g<0>", line.replace("&", "&amp;")).replace("<", "&lt;").replace(">", "&gt;")
+    # GitHub makes links and mentions of bare words
+    return _LINKS.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), line).replace("@", "&#64;")
+
+
+def paragraph(text: str) -> str:
+    r"""The same as a line of its own, which begins no list, heading or rule.
+
+    >>> print(paragraph("1. first"), paragraph("# x"), paragraph("-0.5 is less"))
+    1\. first \# x -0.5 is less
+    """
+    return _LINE.sub(r"\1\\\2", said(text))
 
 
 def _block(block: Block, pictures: str) -> Iterator[str]:
     match block:
         case Text(text, weight):
-            line = said(text)
-            yield f"**{line}**" if weight == "strong" else f"<sub>{line}</sub>" if weight == "small" else line
+            before, behind = MARKS[weight]
+            yield f"{before}{said(text) if before else paragraph(text)}{behind}"
         case Points(items):
-            yield "\n".join(f"- {said(item)}" for item in items)
+            yield "\n".join(f"- {paragraph(item)}" for item in items)
         case Code(text, language):
-            fence = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
+            fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
             yield f"{fence}{language}\n{text}\n{fence}"
         case Facts(rows):
             lines = [f"| {said(word)} | {said(text)} |" for word, text in rows]
@@ -57,7 +68,7 @@ def _block(block: Block, pictures: str) -> Iterator[str]:
         case Table(grid):
             for title, columns in grid.panels:
                 if title:
-                    yield f"{said(title)}:"
+                    yield f"{paragraph(title)}:"
                 yield "\n".join(pipe_table(grid, columns, said))
         case Figure(name, picture):
             yield f"![{said(picture.words)}]({pictures}/{name}.svg)"
