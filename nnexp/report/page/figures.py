@@ -15,6 +15,7 @@ from nnexp.report.tables import Grid, headings
 
 if TYPE_CHECKING:
     from nnexp.report.pictures.comparison import Comparison
+    from nnexp.report.pictures.style import Picture
     from nnexp.store.runs import Run
 
 LEVELS = {"strips": 20, "curves": 7}
@@ -49,6 +50,7 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         )
         return drawn
     from nnexp.report.pictures.learning import Curves
+    from nnexp.report.pictures.runs import ground_of
     from nnexp.report.pictures.strips import Strips
 
     scored, metric = grid.meta["metric"] is not None, grid.meta["metric"]
@@ -57,7 +59,7 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         metric = None
     levels = levels_of(runs, grid.meta.get("by") or None)
 
-    def add(found: list[Figure], name: str, make: Callable[[], Comparison], shaded: bool = False) -> None:
+    def add(found: list[Figure], name: str, make: Callable[[], Comparison | _Single], shaded: bool = False) -> None:
         tell(f"drawing {name}")
         try:
             found.append(Figure(name, make().picture("svg"), shaded))
@@ -66,7 +68,10 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
 
     if scored and any(len(level.runs) > 1 for level in levels.each):
         add(drawn.strips, "strips", lambda: Strips(_best(levels, grid, "strips"), metric))
-    if any(run.brief.epoch for run in runs):
+    if len(runs) <= LEVELS["curves"] and (len(runs) == 1 or ground_of(runs) is not None):
+        # one run with all its splits; on a surface the ways of the runs
+        add(drawn.curves, "curves", lambda: _Single(runs), shaded=True)
+    elif any(run.brief.epoch for run in runs):
         add(drawn.curves, "curves", lambda: Curves(_best(levels, grid, "curves"), metric))
     if not scored or grid.meta["kind"] != "levels":
         return drawn
@@ -86,6 +91,18 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         if len(levels.each) * 2 > len(first) * len(second):  # keys that go in step are no grid
             add(drawn.keys, "grid", lambda: Heat(levels, metric), shaded=True)
     return drawn
+
+
+@dataclass(frozen=True)
+class _Single:
+    """Runs by themselves, as `nnexp plot run` draws them."""
+
+    runs: Sequence[Run]
+
+    def picture(self, how: str) -> Picture:
+        from nnexp.report.pictures.runs import learning_curves
+
+        return learning_curves(list(self.runs), None, how)
 
 
 def _best(levels: Levels, grid: Grid, what: str) -> Levels:
