@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nnexp.report.asked import Asked
-    from nnexp.store.runs import Run
+    from nnexp.store.runs import Run, Shelf
 
 RunWords = Annotated[
     list[str] | None,
@@ -114,10 +114,15 @@ def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> l
 
     shelf = Shelf(root)
     name_damaged(shelf.damaged)
+    return selected(words, where, shelf)
+
+
+def selected(words: list[str] | None, where: list[str] | None, shelf: Shelf) -> list[Run]:
+    """The runs that words mean; without words the latest, or all where there are conditions. Raises InputError."""
     if words:
         return shelf.select(words)
     if not shelf.runs:
-        raise InputError(f"no runs in {root}; train one first: nnexp train configs/digits.yaml")
+        raise InputError(f"no runs in {shelf.root}; train one first: nnexp train configs/digits.yaml")
     return shelf.runs if where else shelf.latest()
 
 

@@ -49,6 +49,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "Show past runs side by side: what differs, what came out, what is better, and whether that is known.",
             "nnexp compare --by optimizer",
         ),
+        "report": Entry(
+            "report:report",
+            "Write a report on a sweep or runs: the answer in words, pictures, tables that sort, the design, how to repeat it.",
+            "nnexp report optimizers --by optimizer",
+        ),
         "show": Entry(
             "compare:show", "Show one run: configuration, curves, final metrics, versions.", "nnexp show @last"
         ),

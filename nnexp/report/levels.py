@@ -52,7 +52,7 @@ def levels(
     groups = groups_of(data, keys)
     members = list(groups.values())
     heads = headings(keys)
-    names = [_name(level, keys, heads) for level in groups]
+    names = [level_name(level, keys, heads) for level in groups]
     outcomes = [_outcomes(data, index, metric) for index in members]
     higher = frames.higher_is_better(runs, metric or "")
     judged = _judged(data, groups, names, keys, metric, config, higher, asked, outcomes)
@@ -123,7 +123,7 @@ def _sorted(rows: Sequence[dict[str, Any]], sort: str, metric: str | None, colum
     return [row["place"] for row in ordered_by(numbered, key, descending)]
 
 
-def _name(level: tuple, keys: Sequence[str], heads: dict[str, str]) -> str:
+def level_name(level: tuple, keys: Sequence[str], heads: dict[str, str]) -> str:
     """What a level is called in a sentence, and behind --baseline: `adam`, `lr 0.1`, `adam, lr 0.1`."""
     parts = []
     for key, value in zip(keys, level, strict=True):

@@ -1936,6 +1936,16 @@ COMMANDS = [
     line("plot-curves-no-ending", "plot curves -o c", "--out: 'c' ends in none of .svg, .png, .pdf"),
     line("plot-curves-no-folder", "plot grid -o no/c.svg", "--out: there is no folder no"),
     line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, steps, seconds; did you "),
+    line("report-nothing", "report", "no runs in runs; train one first: nnexp train"),
+    line("report-format", "report --format htlm", "--format: 'htlm' is not one of html, markdown, pdf; did you mean"),
+    line("report-ending", "report --out c.txt", "--out: 'c.txt' ends in none of .html, .md, .pdf"),
+    line("report-no-ending", "report --out c", "--out: 'c' ends in none of .html, .md, .pdf"),
+    line("report-two-formats", "report --out c.md --format html", "--out: 'c.md' is a name for markdown, and --format"),
+    line("report-no-folder", "report --out no/c.html", "--out: there is no folder no"),
+    Case("report-a-folder", {"c.html": None}, "report --out c.html", ("--out: c.html is a folder; name a file in it",)),
+    Case(
+        "report-there", {"c.html": "mine"}, "report -o c.html", ("c.html is there already, and is no report of nnexp",)
+    ),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
     line(
         "plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"
@@ -2128,6 +2138,16 @@ PAST = [
     ("plot sensitivity --over loss", "--over: loss.name must have numbers for values, found cross_entropy"),
     ("plot grid", "--by: a grid has two keys, as in --by optimizer,lr; these runs differ in no key"),
     ("plot grid --by optimizer", "--by: a grid has two keys, as in --by optimizer,lr; found optimizer.name"),
+    ("report abc", "no run or sweep 'abc' (1 run in runs)"),
+    ("report --by optimzer", "no run has 'optimzer'; did you mean 'optimizer'?"),
+    ("report --metric acuracy", "no run has the metric 'acuracy'; did you mean 'accuracy'?"),
+    ("report --metric test_accuracy", "--metric: 'test_accuracy' looks at the test split, which is not for choosing"),
+    ("report --by optimizer --baseline adm", "--baseline: no level is 'adm'; did you mean 'adam'? (there is adam)"),
+    ("report --margin -1", "--margin: -1 is not the size of a difference; give the smallest one that matters"),
+    ("report --margin 1", "--baseline and --margin compare levels, and here every run has a row"),
+    ("report --where seed=9", "no runs are left to compare where seed=9"),
+    ("report --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
+    ("report --where 'test_loss<1'", "--where: 'test_loss<1' looks at the test split"),
     ("plot run -o c.yaml", "--output: cannot make the folder c.yaml: File exists"),
     ("compare --where 'tag < 3'", "--where: 'tag < 3': a run has a tag or has not; write tag=good or tag!=good"),
     ("compare @good", "no run or sweep '@good' (1 run in runs)"),

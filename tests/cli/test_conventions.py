@@ -36,6 +36,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "check": ("check", "small.yaml"),
     "compare": ("compare",),
     "compare --each": ("compare", "--each"),
+    "report": ("report",),
+    "report --format": ("report", "@last", "--format", "markdown"),
     "show": ("show",),
     "diff": ("diff", "@last~1", "@last"),
     "reproduce": ("reproduce", "trained"),

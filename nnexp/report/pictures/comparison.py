@@ -77,7 +77,9 @@ class Comparison(ABC):
 
     def picture(self, how: str = "svg") -> Picture:
         """The picture as a file of one of `style.FORMATS`."""
-        with styled():
+        import matplotlib as mpl
+
+        with styled(), mpl.rc_context({"text.parse_math": False}):  # a $ in the name of a level is a $
             return Picture(rendered(self.draw(), how, self.words), self.words)
 
     def page(self, page: Page) -> Page:

@@ -142,7 +142,9 @@ def _draw(axes: Axes, log: Columns, name: str | None, colour: str) -> list[float
 def _handles(names: Sequence[str]) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    return [Line2D([], [], color=colour, label=name) for name, colour in zip(names, COLOURS, strict=False)]
+    # a $ in a name is a $, and no formula
+    plain = [name.replace("$", r"\$") for name in names]
+    return [Line2D([], [], color=colour, label=name) for name, colour in zip(plain, COLOURS, strict=False)]
 
 
 def _lines(splits: Sequence[str]) -> list[Any]:

@@ -1,0 +1,97 @@
+"""`nnexp report`: what runs say, as one page to read, to keep and to print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from nnexp.cli.compare import RunWords, selected
+from nnexp.cli.console import RunsOption, name_damaged, runs_root, say
+
+QUIET_FOR = 2.0
+"""Seconds after which it is said what takes so long, and between two such lines."""
+
+
+def report(
+    words: RunWords = None,
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write it. Nothing: NAME-report.html in this folder."
+        ),
+    ] = None,
+    how: Annotated[
+        str | None,
+        typer.Option("--format", metavar="FORMAT", help="html, markdown or pdf. Nothing: as --out ends, else html."),
+    ] = None,
+    by: Annotated[
+        list[str] | None, typer.Option("--by", metavar="KEY", help="The keys whose values are compared.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(metavar="LEVEL", help="Compare with this level; the first one otherwise.")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(metavar="SIZE", help="The smallest difference that matters, for 'equivalent'.")
+    ] = None,
+    allow_confounded: Annotated[
+        bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
+    ] = False,
+    test: Annotated[
+        bool, typer.Option("--test", help="Show test scores, too, of what was chosen; the look is counted.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is no report of nnexp.")] = False,
+    runs: RunsOption = None,
+) -> None:
+    """Write a report on a sweep or runs: the answer in words, pictures, tables that sort, the design, how to repeat it.
+
+    HTML is one file that loads nothing from elsewhere; Markdown has its pictures in a folder beside it; PDF is
+    printed by an installed Chromium. The numbers are those of 'nnexp compare'.
+    """
+    from nnexp.report.page.files import check, format_of, usual_place, write
+
+    kind = format_of(how, target)
+    if target is not None:
+        check(target, kind, force)
+    from nnexp.report.asked import Asked
+    from nnexp.report.page.compose import Wish, compose, sweep_of
+    from nnexp.store.runs import Shelf
+
+    asked = Asked(baseline, margin, allow_confounded, test)
+    keys = tuple(key.strip() for word in by or [] for key in word.split(",") if key.strip())
+    root = runs_root(runs)
+    shelf = Shelf(root)
+    name_damaged(shelf.damaged)
+    chosen = selected(words, where, shelf)
+    sweep = sweep_of(chosen, shelf)
+    place = target or usual_place(chosen, sweep, kind)
+    if target is None:
+        check(place, kind, force)
+    wish = Wish(keys, metric, tuple(where or ()), asked, tuple(sys.argv[2:]))
+    document = compose(chosen, sweep, root, wish, _slow(monotonic()))
+    for sentence in document.left_out:
+        say(sentence)
+    write(document, place, kind)
+    typer.echo(place)
+
+
+def _slow(started: float) -> Callable[[str], None]:
+    """What says what is done, where it takes a while."""
+    last = started
+
+    def tell(what: str) -> None:
+        nonlocal last
+        if monotonic() - last > QUIET_FOR:
+            last = monotonic()
+            say(f"{what} ({last - started:.0f} s)")
+
+    return tell

@@ -1,0 +1,1 @@
+"""A report to read: what runs say, as one document in blocks, written as HTML, Markdown or PDF."""

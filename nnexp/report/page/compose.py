@@ -1,0 +1,168 @@
+"""What a report says of runs, in the order in which one reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nnexp import __version__
+from nnexp.errors import InputError
+from nnexp.report.asked import Asked
+from nnexp.report.choose import matching
+from nnexp.report.compare import compare, count_look
+from nnexp.report.grouping import Levels, levels_of
+from nnexp.report.numbers import number
+from nnexp.report.page import answer as answers
+from nnexp.report.page import origin
+from nnexp.report.page.answer import told
+from nnexp.report.page.blocks import Block, Document, Facts, Fold, Points, Section, Table, Text
+from nnexp.report.page.design import design
+from nnexp.report.page.figures import Tell, figures
+from nnexp.report.rows import datasets_of
+from nnexp.report.tables import Column, Grid, headings
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run, Shelf, SweepRecord
+
+OPEN = 30
+"""Runs up to which their table is shown unfolded."""
+MOST = 1000
+"""Runs in it, at most."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a report is to be about, as the command line says it."""
+
+    by: tuple[str, ...] = ()
+    metric: str | None = None
+    where: tuple[str, ...] = ()
+    asked: Asked = field(default_factory=Asked)
+    words: tuple[str, ...] = ()
+    """Those of the command, behind `nnexp report`."""
+
+
+def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wish, tell: Tell) -> Document:
+    """The report on these runs. `sweep`: whose runs they are; `tell` hears what is done next.
+
+    Raises InputError as `compare` does; a look at test scores is counted once.
+    """
+    tell("comparing")
+    grid = compare(runs, wish.by, wish.metric, wish.where, asked=wish.asked)
+    runs = matching(runs, wish.where)
+    levels = levels_of(runs, grid.meta.get("by") or (None if grid.meta["kind"] == "runs" else wish.by))
+    count_look(grid, root)
+    each = grid if grid.meta["kind"] == "runs" else _each(runs, wish)
+    tell("reading the records of the runs")
+    records = [run.record for run in runs[:MOST]]
+    drawn = figures(runs, grid, tell)
+    title, lead = _title(runs, levels, sweep, grid)
+    sections = [Section("Answer", answers.answer(grid, runs))]
+    if drawn.strips:
+        sections.append(Section("Final values", [*drawn.strips]))
+    if grid is not each:
+        notes = [answers.sentence(note) for note in grid.notes]
+        sections.append(Section("Levels", [Table(grid), *([Points(notes)] if notes else [])]))
+    if drawn.curves:
+        sections.append(Section("Learning curves", [*drawn.curves]))
+    if drawn.keys:
+        sections.append(Section("Over the values that varied", [*drawn.keys]))
+    if failed := _failed(runs):
+        sections.append(Section("Runs without a result", failed))
+    sections.append(Section("Single runs", _single(each, len(runs), wish)))
+    if said := _said(runs):
+        sections.append(Section("Notes", [Facts(said)]))
+    sections.append(Section("Design", design(runs, levels, grid)))
+    sections.append(Section("Configurations", origin.configurations(levels)))
+    sections.append(Section("Reproduction", origin.again(runs, sweep, wish.words)))
+    sections.append(
+        Section("Made with", [*origin.versions(records), *([Points(drawn.missing)] if drawn.missing else [])])
+    )
+    days = sorted({run.brief.created[:10] for run in runs})
+    begun = " to ".join(dict.fromkeys((days[0], days[-1])))
+    parts = [*datasets_of(runs), told(len(levels.each), "level"), told(len(runs), "run"), begun]
+    footer = f"Written by nnexp {__version__} from the runs in {root}; nothing in this page is loaded from elsewhere."
+    return Document(title, " · ".join(parts), sections, lead, footer, drawn.missing)
+
+
+def sweep_of(runs: Sequence[Run], shelf: Shelf) -> SweepRecord | None:
+    """The latest sweep that has these runs so far, and no others."""
+    prints, places = {run.brief.fingerprint for run in runs}, {run.place for run in runs}
+    for sweep in reversed(shelf.sweeps):
+        if prints <= sweep.cases.keys() and places == {run.place for run in shelf.runs_of(sweep)}:
+            return sweep
+    return None
+
+
+def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid: Grid) -> tuple[str, str]:
+    """The question, and what else the sweep's file says of it."""
+    question, lead = origin.described(sweep) if sweep is not None else ("", "")
+    if question:
+        return question, lead
+    where = f" on {', '.join(datasets_of(runs))}"
+    what = grid.meta["metric"] or "what comes out"
+    if len(levels.each) > 1:
+        heads = list(headings(levels.keys).values())
+        shown = heads if len(heads) <= 3 else [*heads[:2], f"{len(heads) - 2} more"]
+        keys = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+        return f"How {'does' if len(heads) == 1 else 'do'} {keys} change {what}{where}?", lead
+    names = ", ".join(sorted({run.name for run in runs}))
+    if len(runs) == 1:
+        return f"Run {runs[0].id} of {names}{where}", lead
+    return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
+
+
+def _each(runs: Sequence[Run], wish: Wish) -> Grid:
+    """A row a run."""
+    return compare(runs, (), wish.metric, aggregate=False, asked=Asked(test=wish.asked.test))
+
+
+def _single(each: Grid, count: int, wish: Wish) -> list[Block]:
+    shown = replace(each, rows=each.rows[:MOST], best=frozenset(i for i in each.best if i < MOST), title="")
+    table = Table(shown)
+    more = (
+        [Text(f"The first {MOST:,} of {count:,}; all: nnexp compare --each --format csv.", "small")]
+        if count > MOST
+        else []
+    )
+    return [table, *more] if count <= OPEN else [Fold(f"{told(count, 'run')}, one a row", [table, *more])]
+
+
+def _failed(runs: Sequence[Run]) -> list[Block]:
+    """Runs that ended without a result, and why."""
+    bad = [run for run in runs if run.status != "finished"][:MOST]
+    if not bad:
+        return []
+    rows = []
+    for run in bad:
+        try:
+            reason = str(run.record.get("reason") or "")
+        except InputError as error:
+            reason = str(error)
+        rows.append({"id": run.id, "label": run.brief.label or run.name, "seed": run.brief.seed, "status": run.status,
+                     "epoch": run.brief.epoch, "reason": reason})  # fmt: skip
+    columns = [
+        Column("id", "run"),
+        Column("label", "what differs"),
+        Column("seed", "seed", right=True),
+        Column("status", "status"),
+        Column("epoch", "epochs", number, True),
+        Column("reason", "why"),
+    ]
+    table = Table(Grid(columns, rows))
+    return [table] if len(rows) <= OPEN else [Fold(f"{told(len(bad), 'run')}, one a row", [table])]
+
+
+def _said(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Tags and notes that people gave to runs."""
+    rows = []
+    for run in runs[:MOST]:
+        try:
+            parts = [*(f"@{tag}" for tag in run.tags), run.note]
+        except InputError as error:
+            parts = [str(error)]
+        if text := " ".join(part for part in parts if part):
+            rows.append((run.id, text))
+    return rows

@@ -1,0 +1,107 @@
+"""The design of an experiment as its runs tell it: what varied, what was the same in all, how levels are paired."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from nnexp.report.frame import HIDDEN, _missing, higher_is_better
+from nnexp.report.grouping import Levels, in_order
+from nnexp.report.numbers import duration, number
+from nnexp.report.page.answer import spans, statuses, told
+from nnexp.report.page.blocks import Block, Facts, Fold
+from nnexp.report.rows import datasets_of, plain
+from nnexp.report.tables import Grid
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run
+
+MOST = 12
+"""Values of a key that are written out."""
+NOTHING: tuple[Any, ...] = (None, "none", "", (), [], {})
+"""Values that say that something is not there."""
+
+
+def design(runs: Sequence[Run], levels: Levels, grid: Grid) -> list[Block]:
+    """What varied, n, seeds, pairing, data; below it, folded, what was the same in all runs."""
+    rows = [(key.removesuffix(".name"), _values([level.values[i] for level in levels.each]))
+            for i, key in enumerate(levels.keys)]  # fmt: skip
+    rows = [(f"varied: {key}", said) for key, said in rows]
+    rows.append(("runs", f"{told(len(runs), 'run')}: {statuses(runs)}"))
+    rows.append(("seeds", _seeds(levels)))
+    if metric := grid.meta["metric"]:
+        way = "higher" if higher_is_better(runs, metric) else "lower"
+        rows.append(("judged by", f"{metric} of the final parameters; {way} is better"))
+    if "baseline" in grid.meta:
+        rows.append(("compared with", grid.meta["baseline"]))
+        rows.append(("pairs", _pairs(grid)))
+        margin = grid.meta["margin"]
+        rows.append(("smallest difference that matters", "none given" if margin is None else number(margin)))
+    rows.append(("data", _data(runs)))
+    rows += _effort(runs)
+    shared = _shared(runs)
+    return [Facts(rows), *([Fold("What all runs share", [Facts(shared)])] if shared else [])]
+
+
+def _values(found: Sequence[Any]) -> str:
+    ordered = sorted({plain(value) for value in found}, key=in_order)
+    more = f" and {len(ordered) - MOST} more" if len(ordered) > MOST else ""
+    return ", ".join(number(value) for value in ordered[:MOST]) + more
+
+
+def _seeds(levels: Levels) -> str:
+    """Which seeds the levels have, and whether they are the same."""
+    sets = [{run.brief.seed for run in level.runs} for level in levels.each]
+    everything = set.union(*sets)
+    listed = spans([s for s in everything if isinstance(s, int)]) or "none"
+    if len(sets) == 1 or all(one == sets[0] for one in sets):
+        return f"{listed}{', the same in every level' if len(sets) > 1 else ''}"
+    return f"{listed}; {min(map(len, sets))} to {max(map(len, sets))} to a level, not the same in all"
+
+
+def _pairs(grid: Grid) -> str:
+    pairing = {row["pairing"] for row in grid.rows if "pairing" in row}
+    if pairing == {"seed and data"}:
+        return "runs of one seed and data: they share split, initial weights and order of the batches"
+    if "seed and data" in pairing:
+        return "runs of one seed and data where there are any; the others are compared unpaired, by Welch"
+    return "none: the levels have different seeds or data, and are compared by Welch"
+
+
+def _data(runs: Sequence[Run]) -> str:
+    hashes = Counter(run.brief.data for run in runs)
+    names = ", ".join(datasets_of(runs))
+    if len(hashes) == 1:
+        return f"{names}, hash {next(iter(hashes))}"
+    shown = ", ".join(list(hashes)[:4]) + (", ..." if len(hashes) > 4 else "")
+    return f"{names}, {len(hashes)} hashes ({shown})"
+
+
+def _effort(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Parameters, and the time that training took."""
+    rows = []
+    parameters = sorted({run.brief.parameters for run in runs if run.brief.parameters is not None})
+    if parameters:
+        ends = [f"{count:,}" for count in dict.fromkeys((parameters[0], parameters[-1]))]
+        rows.append(("parameters", " to ".join(ends)))
+    seconds = [run.brief.train_seconds for run in runs if run.brief.train_seconds is not None]
+    if seconds:
+        rows.append(("training", f"{duration(sum(seconds))} in all, {duration(median(seconds))} a run (median)"))
+    return rows
+
+
+def _shared(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """The keys of the configuration that all runs have with one value, a line for each first part."""
+    settings = list({id(run.brief.setting): run.brief.setting for run in runs}.values())
+    first, *others = settings
+    found: dict[str, list[str]] = {}
+    for key, value in first.config.items():
+        top, _, rest = key.partition(".")
+        if top in (*HIDDEN, "seed") or _missing(value) or value in NOTHING or isinstance(value, bool):
+            continue
+        if all(key in other.config and other.config[key] == value for other in others):
+            said = number(value)
+            found.setdefault(top, []).append(said if rest in ("", "name") else f"{rest} {said}")
+    return [(top, ", ".join(parts)) for top, parts in found.items()]

@@ -1,0 +1,141 @@
+"""Where runs come from, and how to get them again: commands, descriptions, configurations, versions, machines."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nnexp.errors import InputError
+from nnexp.report.grouping import Levels
+from nnexp.report.page.answer import spans, told
+from nnexp.report.page.blocks import Block, Code, Facts, Fold, Text
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run, SweepRecord
+
+MOST = 200
+"""Configurations that a page holds."""
+
+
+def described(sweep: SweepRecord) -> tuple[str, str]:
+    """The question that a sweep's file asks in its first comment, and what else stands there; nothing where it is not
+    about the whole sweep, for the command line says what varies.
+    """
+    if sweep.origin is None or any(not word.startswith("--seeds ") for word in sweep.origin.words):
+        return "", ""
+    lines = []
+    for line in _read(sweep.path / "given.yaml").splitlines():
+        if not line.startswith("#"):
+            break
+        text = line[1:]
+        if not text.startswith("    ") and "yaml-language-server" not in text:
+            lines.append(text.strip())
+    whole = " ".join(" ".join(lines).split())
+    question, mark, rest = whole.partition("?")
+    return (question + mark, rest.strip()) if mark and ". " not in question else ("", whole)
+
+
+def again(runs: Sequence[Run], sweep: SweepRecord | None, words: Sequence[str]) -> list[Block]:
+    """The commands that give the same runs and this page. `words` are those of `nnexp report`."""
+    blocks: list[Block] = []
+    lines = []
+    if sweep is not None:
+        plan = plan_of(sweep)
+        command = plan.get("command")
+        if isinstance(command, list) and command:
+            lines.append(shlex.join(["nnexp", *map(str, command)]))
+        elif sweep.origin is not None:
+            lines.append(shlex.join(["nnexp", "sweep", sweep.origin.file]))
+        blocks.append(
+            Text(
+                "The same numbers to the byte, with the same versions on such a machine; "
+                "what is finished is not run again:"
+            )
+        )
+    else:
+        lines += [shlex.join(["nnexp", "reproduce", run.id]) for run in runs[:10]]
+        more = f"; {len(runs) - 10} more" if len(runs) > 10 else ""
+        blocks.append(Text(f"Each run is trained again by its id, and compared to the byte{more}:"))
+    blocks.append(Code("\n".join(lines), "sh"))
+    named = sweep.name if sweep is not None else " ".join(run.id for run in runs[:10])
+    blocks.append(Text("This page, and the runs in one file for others, who take them in by nnexp runs import:"))
+    blocks.append(Code(f"{shlex.join(['nnexp', 'report', *words])}\nnnexp runs export {named} runs.tar.gz", "sh"))
+    if sweep is not None:
+        for name, what in (("given.yaml", "as it was given"), ("sweep.yaml", "as it was expanded, all in one file")):
+            if text := _read(sweep.path / name):
+                blocks.append(Fold(f"The sweep's description {what}: {name}", [Code(text.strip("\n"), "yaml")]))
+    return blocks
+
+
+def configurations(levels: Levels) -> list[Block]:
+    """The filled configuration of each level, folded: that of its first seed for each setting that it pools."""
+    from nnexp.config.load import to_yaml
+
+    folds: list[Fold] = []
+    count = 0
+    for level in levels.each:
+        settings: dict[int, list[Run]] = {}
+        for run in level.runs:
+            settings.setdefault(id(run.brief.setting), []).append(run)
+        for runs in settings.values():
+            count += 1
+            if count > MOST:
+                continue
+            seeds = spans([run.brief.seed for run in runs if isinstance(run.brief.seed, int)])
+            others = f", for all of seeds {seeds}" if len(runs) > 1 else ""
+            title = f"{level.label}: config.yaml of run {runs[0].id}{others}"
+            try:
+                text = to_yaml(runs[0].record["config"]).strip("\n")
+            except InputError as error:
+                text = f"# cannot be read: {error}"
+            folds.append(Fold(title, [Code(text, "yaml")]))
+    blocks: list[Block] = list(folds)
+    if count > MOST:
+        blocks.append(Text(f"{count - MOST} more are in the folders of the runs.", "small"))
+    return blocks if len(blocks) <= 8 else [Fold(told(count, "configuration"), blocks)]
+
+
+def versions(records: Sequence[dict[str, Any]]) -> list[Block]:
+    """What computed the runs: each combination that there was, with how many runs it computed."""
+    rows: list[tuple[str, str]] = []
+    for title, say in (("versions", _versions), ("machine", _machine), ("code", _code)):
+        found = Counter(say(record) for record in records)
+        for text, count in found.most_common():
+            if text:
+                rows.append((title, text if len(found) == 1 else f"{text} ({told(count, 'run')})"))
+    return [Facts(rows)]
+
+
+def _versions(record: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in record["versions"].items()) + f"; {record['form']} loops"
+
+
+def _machine(record: dict[str, Any]) -> str:
+    machine = record["machine"]
+    parts = [str(machine[key]) for key in ("processor", "platform") if machine.get(key)]
+    return "; ".join([*parts, *([f"{machine['cores']} cores"] if machine.get("cores") else [])])
+
+
+def _code(record: dict[str, Any]) -> str:
+    return f"git {record['git']}" if record.get("git") else ""
+
+
+def plan_of(sweep: SweepRecord) -> dict[str, Any]:
+    """plan.json; nothing where it cannot be read any more."""
+    try:
+        found = json.loads(_read(sweep.path / "plan.json"))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _read(path: Path) -> str:
+    """A file's text, with signs in the place of bytes that are none; nothing where there is no file."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
