@@ -12,6 +12,7 @@ import typer
 from nnexp import __version__
 from nnexp.cli.again import diff, reproduce
 from nnexp.cli.check import check
+from nnexp.cli.claims import claims
 from nnexp.cli.compare import compare, show
 from nnexp.cli.keep import note, restore, rm, tag
 from nnexp.cli.plot import plot, reference
@@ -41,6 +42,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
     "Experiments": {
         "train": (train, "nnexp train configs/digits.yaml optimizer.lr=0.01"),
         "sweep": (sweep, "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5"),
+        "claims": (claims, "nnexp claims configs/claims"),
         "stop": (stop, "nnexp stop digits"),
         "check": (check, "nnexp check configs/digits.yaml"),
         "init": (init, "nnexp init my.yaml"),
