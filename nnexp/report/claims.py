@@ -276,7 +276,9 @@ class Diff(Compared):
 
     better: Selection = Field(description="the levels that are claimed to be better")
     than: Selection = Field(description="the levels that they are compared with")
-    by: NonNegative = Field(0.0, description="the advantage that the mean has to exceed, in units of the metric")
+    by: float = Field(
+        0.0, description="the advantage that the mean has to exceed, in units of the metric; below 0: not worse by more"
+    )
 
     @property
     def sides(self) -> dict[str, dict[str, Any]]:
@@ -287,6 +289,8 @@ class Diff(Compared):
         return self.by
 
     def statement(self, metric: str) -> str:
+        if self.by < 0:
+            return f"{said(self.better)} is not worse than {said(self.than)} by {number(-self.by)} in {metric}"
         much = f" by more than {number(self.by)}" if self.by else ""
         return f"{said(self.better)} is better than {said(self.than)}{much} in {metric}"
 

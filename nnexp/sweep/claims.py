@@ -140,7 +140,10 @@ def _rule(data: Any, path: KeyPath, problems: list[Problem]) -> Rule | None:
         return None
     [key] = named
     cls, before = known[key], len(problems)
-    if cls is All and isinstance(data["all"], list):
+    if cls is All:
+        if not isinstance(data["all"], list) or len(data["all"]) < 2:
+            problems.append(_problem(("all",), "must be a list of two claims or more, each about one metric"))
+            return None
         parts = [_rule(part, (*path, "all", i), problems) for i, part in enumerate(data["all"])]
         if len(problems) > before:
             return None
@@ -165,7 +168,10 @@ def _select(
     for key, wanted in selection.items():
         plain = unnamed(key)
         at = (*path, key) if len(path) and not (key == "case" and len(selection) == 1) else path
-        if not any(_related(plain, one) for one in varied):
+        if key == "case" and "case" not in varied:
+            text = f"'{wanted}' would be the name of a case, and the sweep has none; say swept keys and their values"
+            problems.append(_problem(at, f"{text}, such as {{optimizer: adam}}"))
+        elif not any(_related(plain, one) for one in varied):
             listed = ", ".join(varied) or "nothing"
             guess = did_you_mean(key, varied)
             problems.append(_problem(at, f"the sweep does not vary '{key}'{guess} (it varies {listed})", at_key=True))
@@ -223,7 +229,8 @@ def _measure(word: str | None, plan: Plan) -> Measure:
             name = named_metric(word, list(plan.metrics))
         except InputError:
             listed = ", ".join([*plan.metrics, *QUANTITIES])
-            guess = did_you_mean(word, [*plan.metrics, *QUANTITIES])
+            plain = [name for known in plan.metrics for name in (known.partition("_")[2], known)]
+            guess = did_you_mean(word, [*plain, *QUANTITIES])
             raise InputError(f"no run will have '{word}'{guess} (there is {listed})") from None
     return Measure(name, plan.metrics[name], plan.chance.get(name))
 
