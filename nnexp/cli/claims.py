@@ -315,9 +315,11 @@ def _cells(judged: Judged) -> dict[str, Any]:
 def _notes(row: _Row) -> list[str]:
     """What the row of a claim does not say."""
     judged, statement = row.told.judged, row.told.statement
-    lines = [f"{part.statement}: {part.why}" for part in judged.parts or (judged,) if part.why]
-    for count, what in ((judged.failed, "failed or diverged"), (judged.capped, "never reached the target")):
-        lines += [f"{count} of {judged.runs} runs {what}, and count"] if count else []
+    lines = []
+    for part in judged.parts or (judged,):
+        counts = ((part.failed, "failed or diverged"), (part.capped, "never reached the target"))
+        said = [f"{count} of {part.runs} runs {what}, and count" for count, what in counts if count]
+        lines += [f"{part.statement}: {text}" for text in (*said, part.why) if text]
     lines += [] if statement.before_runs else [str(statement)]
     return [f"{row.file.name}: {line}" for line in lines]
 

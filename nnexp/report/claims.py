@@ -69,6 +69,7 @@ class Judged:
     rule: str
     statement: str
     metric: str = ""
+    """Of a claim in parts this and most of what follows is said by the parts."""
     n: int = 0
     """Pairs of seeds, or seeds of the smaller side; of an exact rule all seeds."""
     in_pairs: bool = True
@@ -420,10 +421,9 @@ class All(Rule):
     def judge(self, parts: Sequence[Judged]) -> Judged:
         """The judgement that those of the parts amount to."""
         word = together([part.word for part in parts])
-        sums = {key: sum(getattr(part, key) for part in parts) for key in ("runs", "failed", "capped")}
         least = min(part.n for part in parts)
         statement = "; ".join(part.statement for part in parts)
-        return Judged(word, "", self.label, statement, n=least, parts=tuple(parts), **sums)
+        return Judged(word, "", self.label, statement, n=least, parts=tuple(parts))
 
 
 def together(words: Sequence[Word]) -> Word:
