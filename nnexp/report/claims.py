@@ -328,8 +328,10 @@ class Ratio(Compared):
         return math.log(self.above)
 
     def statement(self, metric: str) -> str:
-        times = f"{number(self.above)} times " if self.above != 1 else ""
-        return f"{metric} of {said(self.ratio)} is more than {times}that of {said(self.to)}"
+        a, b = said(self.ratio), said(self.to)
+        if self.above == 1:
+            return f"{a} has a larger {metric} than {b}"
+        return f"{a} has more than {number(self.above)} times the {metric} of {b}"
 
     def scaled(self, value: float, measure: Measure) -> float:
         if value <= 0:

@@ -357,7 +357,7 @@ def _claim(
     given: Mapping[str, Any], searched: bool, levels: Sequence[Level], draft: Draft, source: str
 ) -> Claim | None:
     """What is claimed of these levels; None where nothing is. Raises InputError."""
-    if "claim" not in given:
+    if given.get("claim") is None:
         return None
     if searched:
         place = draft.place(("claim",), at_key=True) or Place("the sweep")
