@@ -27,6 +27,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nnexp.cli.verdicts import Told
     from nnexp.report.asked import Asked
     from nnexp.store.runs import Run, Shelf
 
@@ -97,8 +98,9 @@ def show_comparison(
     how: str,
     asked: Asked | None = None,
     root: Path | None = None,
+    claim: Told | None = None,
 ) -> None:
-    """Print the comparison of these runs to stdout."""
+    """Print the comparison of these runs to stdout, with what became of a claim at its end."""
     from nnexp.report.compare import compare as make
     from nnexp.report.compare import count_look
     from nnexp.report.tables import render
@@ -106,6 +108,9 @@ def show_comparison(
     grid = make(chosen, by, metric, where or (), sort, top, aggregate=False if each else None, asked=asked)
     if root is not None:
         count_look(grid, root)
+    if claim is not None:
+        grid.meta["claim"] = claim.plain()
+        grid.notes.extend(claim.sentences)
     render(grid, how, out(), columns == "all")
 
 

@@ -31,6 +31,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "Train every combination with every seed; skip what is finished; compare.",
             "nnexp sweep configs/digits.yaml optimizer=sgd,adam --seeds 5",
         ),
+        "claims": Entry(
+            "claims:claims",
+            "Run every sweep that states a claim, judge the claims, and print one table.",
+            "nnexp claims configs/claims",
+        ),
         "stop": Entry(
             "stop:stop",
             "End a running sweep as Ctrl-C does: its runs write a checkpoint, and the same command goes on.",
@@ -51,7 +56,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         ),
         "report": Entry(
             "report:report",
-            "Write a report on a sweep or runs: the answer in words, pictures, tables that sort, the design, how to repeat it.",
+            "Write a report on runs: the answer in words, pictures, tables that sort, and how to repeat it.",
             "nnexp report optimizers --by optimizer",
         ),
         "show": Entry(

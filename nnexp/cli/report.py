@@ -52,7 +52,7 @@ def report(
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is no report of nnexp.")] = False,
     runs: RunsOption = None,
 ) -> None:
-    """Write a report on a sweep or runs: the answer in words, pictures, tables that sort, the design, how to repeat it.
+    """Write a report on runs: the answer in words, pictures, tables that sort, and how to repeat it.
 
     HTML is one file that loads nothing from elsewhere; Markdown has its pictures in a folder beside it; PDF is
     printed by an installed Chromium. The numbers are those of 'nnexp compare'.

@@ -121,8 +121,8 @@ def sweep(
     from nnexp.cli.display import JSON_LINES, display_for
     from nnexp.cli.planning import confirm, show_plan
     from nnexp.cli.underway import UnderWay
+    from nnexp.cli.verdicts import concluded, stated
     from nnexp.store.room import Unwritable
-    from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
@@ -146,13 +146,17 @@ def sweep(
     if dry_run:
         shelf = _shelf(root)
         course = Course(described, shelf, partial(make_plan, far=cluster is not None))
-        for line in identify(course, shelf, given, new, extend).told:
+        identity = identify(course, shelf, given, new, extend)
+        for line in identity.told:
             say(line)
+        if described.claim is not None:
+            from nnexp.sweep.claims import state
+
+            say(f"a claim: {state(course, identity, shelf).digest[:12]} is the hash of its plan")
         with _connected(cluster if cluster != "local" else None, jobs, workers) as machines:
             workers = workers if machines is None else machines.slots
         show_plan(course, replace(course.first, shard=part), shelf, workers, how)
         return
-    stopped = False
     display = display_for(quiet, json)
     known = partial(identify, given=given, new=new, extend=extend)
     with (
@@ -163,21 +167,15 @@ def sweep(
             raise InputError("\n".join([*identity.told, "nothing was run"]))
         metric = None if described.metric is None else course.metric
         orders = Orders(root, workers, described.limits, fail_fast, data, cluster=machines)
+        statement = stated(course, identity, root)
         display.event("start", format=JSON_LINES, sweep=described.name, root=root, command=sys.argv[1:])
         with UnderWay(given, identity, display) as under_way:
-            for stage in course.stages(lambda: Shelf(root)):
-                plan = replace(stage.plan, shard=part, folder=identity.folder(stage.plan))
-                try:
-                    under_way.run(plan, orders, stage.title)
-                except Unwritable as error:
-                    say(str(error))
-                    say("the sweep has stopped, and nothing is lost: the same command goes on when there is room")
-                    raise typer.Exit(3) from None
-                stopped = under_way.failed and fail_fast
-                if under_way.interrupted is not None or stopped:
-                    break
-            shelf = Shelf(root)
-            under_way.write(shelf, over=under_way.interrupted is None and not stopped)
+            try:
+                plan, shelf, stopped = under_way.go(course, orders, part)
+            except Unwritable as error:
+                say(str(error))
+                say("the sweep has stopped, and nothing is lost: the same command goes on when there is room")
+                raise typer.Exit(3) from None
     interrupted = under_way.interrupted
     if interrupted is None and not stopped and course.findings is not None and plan.told(shelf):
         course.write_findings(plan)
@@ -186,12 +184,20 @@ def sweep(
             _tell_findings(course.findings, described.tune is not None, how, quiet)
     if interrupted is None and not stopped and course.settled is not None and not json:
         tell_settled(course.settled, plan, how, quiet)
+    claim = None
+    over = interrupted is None and not stopped
+    if described.claim is not None and statement is not None and over and plan.told(shelf):
+        claim = concluded(described.claim, plan, shelf, statement)
+        display.event("claim", **claim.plain())
     found = next((s for s in shelf.sweeps if s.path == plan.folder), None)
     members = [] if found is None else shelf.runs_of(found)
     if members and not quiet and not json:
         from nnexp.cli.compare import show_comparison
 
-        show_comparison(members, [], metric, None, None, None, False, "auto", how)
+        show_comparison(members, [], metric, None, None, None, False, "auto", how, claim=claim)
+        if claim is not None and how == "csv":
+            for line in claim.sentences:
+                say(line)
     code = _end(plan, course, shelf, members, interrupted, stopped, quiet or json)
     if under_way.tally is not None:
         best, states = under_way.tally.best, under_way.tally.counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from nnexp.cli.display import Display
     from nnexp.store.parents import Presence
     from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course
     from nnexp.sweep.identity import Given, Identity
     from nnexp.sweep.jobs import Orders
     from nnexp.sweep.plan import Job, Plan
     from nnexp.sweep.records import Records
+    from nnexp.sweep.shard import Shard
     from nnexp.sweep.tally import Tally
 
 LOOK = 0.5
@@ -89,6 +92,24 @@ class UnderWay:
                 display.ended(result)
         if interrupt.asked:
             self.interrupted = interrupt.exit_code
+
+    def go(self, course: Course, orders: Orders, shard: Shard | None = None) -> tuple[Plan, Shelf, bool]:
+        """Run a course to its end: the last plan, the runs as they are then, and whether a failure has stopped it.
+
+        Raises InputError where the sweep's folder cannot be written, and Unwritable where a run cannot.
+        """
+        from nnexp.store.runs import Shelf
+
+        stopped = False
+        for stage in course.stages(lambda: Shelf(orders.root)):
+            plan = replace(stage.plan, shard=shard, folder=self.identity.folder(stage.plan))
+            self.run(plan, orders, stage.title)
+            stopped = self.failed and orders.fail_fast
+            if self.interrupted is not None or stopped:
+                break
+        shelf = Shelf(orders.root)
+        self.write(shelf, over=self.interrupted is None and not stopped)
+        return plan, shelf, stopped
 
     def write(self, shelf: Shelf, over: bool) -> None:
         """Write the tables once more, of the runs as they are, and whether the course is `over`."""

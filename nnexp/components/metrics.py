@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from nnexp.components.base import Component, members
+from nnexp.components.base import Component, default, members
 
 
 class Metric(Component, family="metric"):
@@ -20,6 +20,11 @@ class Metric(Component, family="metric"):
     @abstractmethod
     def measure(self, predicted: np.ndarray, t: np.ndarray) -> float:
         """Compare predictions with targets, both of shape (N,): classes, or numbers in the data's own units."""
+
+    @default
+    def chance(self, classes: int | None) -> float | None:
+        """What a guess scores that has not looked at the inputs; None where that depends on the targets."""
+        return None
 
 
 class Accuracy(Metric):
@@ -39,6 +44,9 @@ class Accuracy(Metric):
 
     def measure(self, predicted: np.ndarray, t: np.ndarray) -> float:
         return float(np.count_nonzero(predicted == t)) / len(t)
+
+    def chance(self, classes: int | None) -> float | None:
+        return None if classes is None else 1 / classes
 
 
 class RSquared(Metric):
@@ -61,6 +69,9 @@ class RSquared(Metric):
     def measure(self, predicted: np.ndarray, t: np.ndarray) -> float:
         spread = float(np.sum((t - t.mean()) ** 2))
         return 1 - float(np.sum((t - predicted) ** 2)) / spread if spread > 0 else float("nan")
+
+    def chance(self, classes: int | None) -> float | None:
+        return 0.0
 
 
 class Rmse(Metric):

@@ -26,6 +26,7 @@ SWEEP_KEYS = (
     "direction",
     "tune",
     "limits",
+    "claim",
 )
 _BOUNDS = {"greater_than": ">", "greater_than_equal": ">=", "less_than": "<", "less_than_equal": "<="}
 _BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}

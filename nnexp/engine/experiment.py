@@ -119,6 +119,12 @@ class Experiment:
         """Whether a column such as validation_accuracy is to be large."""
         return any(column.endswith(f"_{metric.name}") and metric.higher_is_better for metric in self.metrics)
 
+    @property
+    def chance(self) -> dict[str, float]:
+        """What a guess scores that knows nothing, by metric, where that is known."""
+        guesses = {metric.name: metric.chance(self.n_classes) for metric in self.metrics}
+        return {name: guess for name, guess in guesses.items() if guess is not None}
+
     def _misfits(self) -> Iterator[Misfit]:
         config, n = self.config, len(self.data.train)
         rows = 0

@@ -55,6 +55,8 @@ class Course:
         self.sample = self.first.jobs
         """Some runs, one of each level at least: what can be told without training is told from these."""
         self.metric = self.first.judged_by(sweep.metric)
+        if sweep.claim is not None:
+            sweep.claim.measures(self.first)
         higher = self.first.metrics[self.metric]
         self.higher = higher if sweep.direction is None else sweep.direction == "maximize"
         if not sweep.trials:

@@ -19,7 +19,9 @@ from nnexp.config.problems import inner_fields, problems_of, report, together
 from nnexp.config.schema import BARE_NUMBERS, ExperimentConfig, RunName
 from nnexp.config.yaml import KeyPath, Place, Tree
 from nnexp.errors import InputError, did_you_mean
+from nnexp.report.claims import rules
 from nnexp.report.standing import name_of
+from nnexp.sweep.claims import Claim, read_claim
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.search import AnyStrategy, RandomSearch, Sampling, Strategy
 from nnexp.sweep.space import KINDS, Axis, ChoiceRange, Space, looks_like_range, names_of, read_ranges
@@ -50,6 +52,9 @@ Values = Annotated[list[Any], Field(min_length=1)]
 AnyRange: Any = Union[tuple(KINDS.values())]  # noqa: UP007 (the members are computed)
 AnyRanges = Annotated[Any, BeforeValidator(lambda value: value, json_schema_input_type=AnyRange | list[AnyRange])]
 """For the JSON Schema: what is wrong with a range is told by `read_ranges`."""
+AnyRule: Any = Union[tuple(rules().values())]  # noqa: UP007
+AnyClaim = Annotated[Any, BeforeValidator(lambda value: value, json_schema_input_type=AnyRule)]
+"""For the JSON Schema: what is wrong with a claim is told by `read_claim`."""
 
 
 class Tuning(Settings):
@@ -87,6 +92,9 @@ class SweepSpec(Settings):
         BeforeValidator(_seed_list, json_schema_input_type=int | list[int]),
     ] = Field((0,), strict=False, description="a number of seeds from 0 on, or a list of them")
     limits: Limits = Field(Limits(), description="what a run may need at most")
+    claim: AnyClaim | None = Field(
+        None, description="what is claimed of the runs before they are run, and judged by them"
+    )
 
 
 @dataclass(frozen=True)
@@ -235,6 +243,8 @@ class Sweep:
     limits: Limits = field(default_factory=Limits)
     settling: Settling | None = None
     """The rule by which seeds are added until it is known; None: the seeds are those."""
+    claim: Claim | None = None
+    """What is claimed of the runs."""
 
     @property
     def by_results(self) -> str:
@@ -326,8 +336,9 @@ def read_sweep(
     known = list(_levels(draft, str(path), fixed, grid, zipped, cases))
     if looking is not None:
         _check_conditions(looking.space, known, taken)
+    claim = _claim(given, search is not None, known, draft, str(path))
     trials = expand(known, looking, looking.seeds if looking is not None else chosen, str(path))
-    plain = {
+    plain: dict[str, Any] = {
         "name": spec.name,
         "base": draft.data,
         "grid": {
@@ -340,7 +351,27 @@ def read_sweep(
     }
     if looking is not None:
         plain |= _described(looking, "search" if search else "tune", spec)
-    return Sweep(spec.name, plain, trials, known, chosen, search, tune, spec.metric, spec.direction, limits)
+    if claim is not None:
+        plain["claim"] = spec.claim
+    found = (spec.name, plain, trials, known, chosen, search, tune, spec.metric, spec.direction, limits)
+    return Sweep(*found, claim=claim)
+
+
+def _claim(
+    given: Mapping[str, Any], searched: bool, levels: Sequence[Level], draft: Draft, source: str
+) -> Claim | None:
+    """What is claimed of these levels; None where nothing is. Raises InputError."""
+    if given.get("claim") is None:
+        return None
+    if searched:
+        place = draft.place(("claim",), at_key=True) or Place("the sweep")
+        raise refusal(
+            place,
+            "claim",
+            "it is about the levels of a grid or of cases, and 'search' tries points; with 'tune' "
+            "each level is tuned first",
+        )
+    return read_claim(given["claim"], levels, draft, source)
 
 
 def _limits(own: dict[str, list[Tree]], given: Limits) -> Limits:

@@ -178,7 +178,7 @@ def described(spec: Mapping[str, Any]) -> dict[str, Any]:
     for group in spec.get("zip", ()):
         found |= {f"zip.{key}": values for key, values in group.items()}
     found |= {f"cases.{name}": changes for name, changes in spec.get("cases", {}).items()}
-    others = ("name", "base", "grid", "zip", "cases", "limits", "seeds")
+    others = ("name", "base", "grid", "zip", "cases", "limits", "seeds", "claim")
     found |= flat({key: value for key, value in spec.items() if key not in others})
     return found | {"seeds": spec["seeds"]}
 
@@ -197,5 +197,8 @@ def _only_more(record: SweepRecord, course: Course, sample: list[str]) -> bool:
         for key, values in before["grid"].items()
     )
     cases = bool(before["cases"]) == bool(now["cases"]) and before["cases"].items() <= now["cases"].items()
-    rest = [{k: v for k, v in side.items() if k not in ("seeds", "grid", "cases", "limits")} for side in (before, now)]
+    rest = [
+        {k: v for k, v in side.items() if k not in ("seeds", "grid", "cases", "limits", "claim")}
+        for side in (before, now)
+    ]
     return seeds and grids and cases and rest[0] == rest[1]

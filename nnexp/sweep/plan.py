@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,8 @@ class Plan:
     """The part of the jobs that is run here; None: all of them."""
     part: str = ""
     """What stands behind the sweep's name where it has two folders: `-tuning`, or nothing."""
+    chance: dict[str, float] = field(default_factory=dict)
+    """What a guess scores that knows nothing, by those metrics of which that is known."""
 
     @property
     def own(self) -> list[Job]:
@@ -112,6 +114,7 @@ def make_plan(
     jobs: list[Job] = []
     errors: list[InputError] = []
     metrics: dict[str, bool] = {}
+    chance: dict[str, float] = {}
     chosen = sweep.trials if trials is None else trials
     fit: dict[str, Experiment] = {}
     for trial in chosen:
@@ -139,15 +142,16 @@ def make_plan(
         names = ["loss", *(metric.name for metric in experiment.metrics)]
         scores = [f"{split}_{name}" for split in splits for name in names]
         metrics |= {score: experiment.higher_is_better(score) for score in scores if score not in metrics}
+        chance |= {f"{split}_{name}": value for split in splits for name, value in experiment.chance.items()}
     if errors:
         raise together(errors, chosen[0].loaded.name)
     digest = hashlib.sha256(json.dumps(identity_of(sweep, jobs)).encode()).hexdigest()[:6]
     folder = shelf.root / SWEEPS / f"{sweep.name}{suffix}-{digest}"
-    return Plan(sweep, jobs, folder, metrics, part=suffix)
+    return Plan(sweep, jobs, folder, metrics, part=suffix, chance=chance)
 
 
 def identity_of(sweep: Sweep, jobs: Sequence[Job]) -> Any:
     """What makes a sweep the same sweep: its runs, or its description where the runs go by what came out."""
     if sweep.by_results:
-        return {key: value for key, value in sweep.spec.items() if key != "limits"}
+        return {key: value for key, value in sweep.spec.items() if key not in ("limits", "claim")}
     return sorted({job.fingerprint for job in jobs})

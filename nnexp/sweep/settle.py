@@ -84,6 +84,8 @@ def until_settled(described: Sweep, budget: int, margin: float | None, baseline:
     """The sweep with as many seeds as the first look needs, and the rule for more. Raises InputError."""
     if described.search is not None or described.tune is not None:
         raise InputError("--until-settled adds seeds to the levels of a grid or cases; it does not go with a search")
+    if described.claim is not None:
+        raise InputError("--until-settled adds seeds by what came out, and a claim is judged by the seeds of its plan")
     if len(described.levels) < 2:
         raise InputError(
             "--until-settled compares levels, and this sweep has one; give it several, such as optimizer=sgd,adam"

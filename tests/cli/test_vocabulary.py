@@ -265,10 +265,13 @@ def test_schema_of_sweeps() -> None:
         {"optimizer.lr": {"uniform": [0, 1]}, "search": {"name": "tpe", "batch": 8}, "metric": "validation_loss"},
         {"space": {"optimizer.lr": several, "activation": {"choice": ["relu", {"name": "elu"}]}}},
         {"tune": {"budget": 3, "seeds": 2, "optimizer.lr": several, "search": "random"}},
+        {"claim": {"better": {"optimizer": "adam"}, "than": "a", "by": 0.1}},
+        {"claim": {"all": [{"ratio": "a", "to": "b"}, {"exact": {"optimizer.lr": 0.1}, "at_most": 1}]}},
     ):
         assert fits({**good, **right}, found), right
     wrongs: list[dict[str, Any]] = [{"grid": {"optimizer.lr": 0.1}}, {"seeds": "five"}, {"cases": [1]}, {"grids": {}}]
     wrongs += [{"space": {"optimizer.lr": {"lgo": [1, 2]}}}, {"optimizer.lr": 0.1}, {"trials": 0}, {"direction": "up"}]
     wrongs += [{"tune": {"optimizer.lr": {"log": [1, 2]}}}, {"tune": {"budget": 3, "optimizer.lr": 3}}]
+    wrongs += [{"claim": {"better": "a", "then": "b"}}, {"claim": {"all": [{"all": []}, {}]}}, {"claim": "better"}]
     for wrong in wrongs:
         assert not fits({**good, **wrong}, found)

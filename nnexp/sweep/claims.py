@@ -1,0 +1,357 @@
+"""The claim of a sweep: read with its places, written down before the first run, judged by the runs it was made about.
+
+claim.json in the sweep's folder holds every version of claim and plan that was stated, when that was, how many of the
+runs were there already, and the last judgement. A statement is known by a hash of the claim, the description and the
+fingerprints of the runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError, create_model
+
+from nnexp.components.base import Settings
+from nnexp.config.draft import Draft, unnamed
+from nnexp.config.problems import problems_of, report
+from nnexp.config.yaml import KeyPath
+from nnexp.errors import InputError, Problem, did_you_mean, nearest
+from nnexp.report.claims import QUANTITIES, All, Judged, Measure, Reading, Rule, Single, rules, said
+from nnexp.report.numbers import number
+from nnexp.report.rows import named_metric
+from nnexp.store.folder import finite, write_whole
+from nnexp.store.parents import now
+from nnexp.sweep.space import names_of
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Run, Shelf
+    from nnexp.sweep.course import Course
+    from nnexp.sweep.expand import Level
+    from nnexp.sweep.identity import Identity
+    from nnexp.sweep.plan import Job, Plan
+
+RECORD = "claim.json"
+FORMAT = 1
+SHOWN = 12
+"""Digits of a statement's hash."""
+EXAMPLE = "such as {better: {optimizer: adam}, than: {optimizer: sgd}, by: 0.005}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim whose sides are known levels of its sweep."""
+
+    rule: Rule
+    sides: dict[KeyPath, tuple[int, ...]]
+    """The path of each selection, such as ("all", 0, "better"), and the numbers of the levels that it means."""
+    draft: Draft
+    name: str
+    """What to call the file in messages."""
+
+    @property
+    def singles(self) -> list[tuple[KeyPath, Single]]:
+        """The rules about one metric, with their paths."""
+        return singles_of(self.rule)
+
+    def measures(self, plan: Plan) -> list[Measure]:
+        """The metric of each of them. Raises InputError for one that no run will have."""
+        found, problems = [], []
+        for path, rule in self.singles:
+            try:
+                found.append(_measure(rule.metric, plan))
+            except InputError as error:
+                problems.append(_problem((*path, "metric"), str(error)))
+        if problems:
+            raise report(problems, self.draft, self.name)
+        return found
+
+    def judge(self, plan: Plan, shelf: Shelf) -> Judged:
+        """What the runs of the plan say of it."""
+        runs = _Runs(plan, shelf)
+        parts = []
+        for (path, rule), measure in zip(self.singles, self.measures(plan), strict=True):
+            sides = [runs.of(self.sides[*path, name], measure.name) for name in rule.sides]
+            parts.append(rule.judge(sides, measure))
+        return self.rule.judge(parts) if isinstance(self.rule, All) else parts[0]
+
+    def tested(self, plan: Plan) -> list[str]:
+        """The metrics of the test split that it looks at."""
+        return list(dict.fromkeys(m.name for m in self.measures(plan) if m.name.startswith("test_")))
+
+
+def singles_of(rule: Rule) -> list[tuple[KeyPath, Single]]:
+    """The rules about one metric that a rule consists of."""
+    if isinstance(rule, All):
+        return [(("all", i), part) for i, part in enumerate(rule.all)]
+    assert isinstance(rule, Single)
+    return [((), rule)]
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def read_claim(data: Any, levels: Sequence[Level], draft: Draft, name: str) -> Claim:
+    """The claim that stands at the key `claim`. Raises InputError with every problem at its place."""
+    problems: list[Problem] = []
+    rule = _rule(data, (), problems)
+    sides: dict[KeyPath, tuple[int, ...]] = {}
+    if rule is not None and not problems:
+        for path, single in singles_of(rule):
+            for key, selection in single.sides.items():
+                found = _select(selection, (*path, key), levels, problems)
+                sides[*path, key] = found
+            chosen = [sides[*path, key] for key in single.sides]
+            both = sorted(set.intersection(*map(set, chosen))) if len(chosen) > 1 else []
+            if both:
+                text = f"the two sides must not share a level, and both hold {levels[both[0]]}"
+                problems.append(_problem((*path, single.key), text))
+    if problems or rule is None:
+        raise report(problems, draft, name)
+    return Claim(rule, sides, draft, name)
+
+
+def _problem(path: KeyPath, message: str, hint: str = "", at_key: bool = False) -> Problem:
+    keys = ("claim", *path)
+    return Problem(".".join(map(str, keys)), message, hint, at_key, keys)
+
+
+def _rule(data: Any, path: KeyPath, problems: list[Problem]) -> Rule | None:
+    """A rule; None where something is wrong with it, which is added to the problems."""
+    known = rules() if not path else rules(Single)
+    words = ", ".join(known)
+    if not isinstance(data, dict):
+        found = "null" if data is None else repr(data)
+        problems.append(_problem(path, f"must be keys and values {EXAMPLE}; found {found}"))
+        return None
+    named = [key for key in known if key in data]
+    if len(named) != 1:
+        if path and "all" in data:
+            problems.append(_problem((*path, "all"), "claims inside 'all' are about one metric each", at_key=True))
+            return None
+        guess = next((hint for key in data if not named and (hint := nearest(key, known))), None)
+        what = f"says {' and '.join(named)}" if named else "says no rule"
+        hint = f"did you mean '{guess}'?" if guess else ""
+        problems.append(_problem(path, f"{what}; give one of {words}, {EXAMPLE}", hint))
+        return None
+    [key] = named
+    cls, before = known[key], len(problems)
+    if cls is All:
+        if not isinstance(data["all"], list) or len(data["all"]) < 2:
+            problems.append(_problem(("all",), "must be a list of two claims or more, each about one metric"))
+            return None
+        parts = [_rule(part, (*path, "all", i), problems) for i, part in enumerate(data["all"])]
+        if len(problems) > before:
+            return None
+        data = {**data, "all": tuple(parts)}
+    holder = create_model("Holder", __base__=Settings, claim=(cls, ...))
+    try:
+        return holder.model_validate({"claim": data}).claim  # type: ignore[attr-defined]
+    except ValidationError as error:
+        for one in problems_of(error, {"claim": data}, holder):
+            keys = ("claim", *path, *(one.keys or ("claim",))[1:])
+            problems.append(replace(one, path=".".join(map(str, keys)), keys=keys))
+        return None
+
+
+def _select(
+    selection: Mapping[str, Any], path: KeyPath, levels: Sequence[Level], problems: list[Problem]
+) -> tuple[int, ...]:
+    """The numbers of the levels that a selection means; none where it means nothing, which is told."""
+    varied = list(dict.fromkeys(unnamed(key) for level in levels for key in (*level.of_case, *level.combination)))
+    varied += ["case"] if any(level.case is not None for level in levels) else []
+    before = len(problems)
+    for key, wanted in selection.items():
+        plain = unnamed(key)
+        at = (*path, key) if len(path) and not (key == "case" and len(selection) == 1) else path
+        if key == "case" and "case" not in varied:
+            text = f"'{wanted}' would be the name of a case, and the sweep has none; say swept keys and their values"
+            problems.append(_problem(at, f"{text}, such as {{optimizer: adam}}"))
+        elif not any(_related(plain, one) for one in varied):
+            listed = ", ".join(varied) or "nothing"
+            guess = did_you_mean(key, varied)
+            problems.append(_problem(at, f"the sweep does not vary '{key}'{guess} (it varies {listed})", at_key=True))
+        elif not any(_has(level, plain, wanted) for level in levels):
+            there = list(dict.fromkeys(_word(plain, level) for level in levels))
+            guess = did_you_mean(number(wanted), there)
+            listed = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
+            problems.append(_problem(at, f"no level has {key} {number(wanted)}{guess} (there is {listed})"))
+    found = [i for i, level in enumerate(levels) if all(_has(level, unnamed(k), v) for k, v in selection.items())]
+    if not found and len(problems) == before:
+        problems.append(_problem(path, f"no level has all of {said(selection)}"))
+    return tuple(found)
+
+
+def _related(key: str, varied: str) -> bool:
+    return key == varied or key.startswith(f"{varied}.") or varied.startswith(f"{key}.")
+
+
+def _word(key: str, level: Level) -> str:
+    return number(level.case if key == "case" else level.lookup(key))
+
+
+def _has(level: Level, key: str, wanted: Any) -> bool:
+    """Whether a level has a value at a key; of a component the fields that are named count."""
+    if key == "case":
+        return level.case == wanted
+    have = level.lookup(key)
+    if isinstance(wanted, dict):
+        named = "name" not in wanted or _names(key, have) == _names(key, wanted)
+        return named and all(_has(level, f"{key}.{k}", v) for k, v in wanted.items() if k != "name")
+    if isinstance(wanted, list) and any(isinstance(one, dict) for one in wanted):
+        return _listed(have) == wanted
+    return _names(key, have) == _names(key, wanted)
+
+
+def _names(key: str, value: Any) -> list[Any]:
+    return [] if value is None or value == "none" else names_of(key, value)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+# -- judging ---------------------------------------------------------------------------------------
+
+
+def _measure(word: str | None, plan: Plan) -> Measure:
+    """The metric that a word means. Raises InputError."""
+    if word in QUANTITIES:
+        return Measure(word, higher=False)
+    if word is None:
+        name = plan.judged_by(None)
+    else:
+        try:
+            name = named_metric(word, list(plan.metrics))
+        except InputError:
+            listed = ", ".join([*plan.metrics, *QUANTITIES])
+            plain = [name for known in plan.metrics for name in (known.partition("_")[2], known)]
+            guess = did_you_mean(word, [*plain, *QUANTITIES])
+            raise InputError(f"no run will have '{word}'{guess} (there is {listed})") from None
+    return Measure(name, plan.metrics[name], plan.chance.get(name))
+
+
+class _Runs:
+    """The runs of a plan as a claim looks at them."""
+
+    def __init__(self, plan: Plan, shelf: Shelf):
+        self._seeds = plan.sweep.seeds
+        self._jobs: dict[tuple[int, int], Job] = {(job.trial.level, job.trial.seed): job for job in plan.jobs}
+        self._found = {run.brief.fingerprint: run for run in shelf.runs} | shelf.ended()
+
+    def of(self, levels: Sequence[int], metric: str) -> dict[Hashable, list[Reading]]:
+        """What the runs of these levels have, by seed and data; a run that is not there is told."""
+        found: dict[Hashable, list[Reading]] = {}
+        for level in levels:
+            for seed in self._seeds:
+                job = self._jobs.get((level, seed))
+                run = None if job is None else self._found.get(job.fingerprint)
+                reading = _read(run, metric)
+                found.setdefault((seed, run.brief.data if run is not None else None), []).append(reading)
+        return found
+
+
+def _read(run: Run | None, metric: str) -> Reading:
+    if run is None or run.status not in ("finished", "diverged", "failed"):
+        return Reading(None, "missing")
+    value = getattr(run.brief, QUANTITIES[metric]) if metric in QUANTITIES else run.final.get(metric)
+    if run.status != "finished" or value is None or value - value != 0:
+        return Reading(None, "failed")
+    capped = metric in ("seconds", "epochs", "steps") and _never_arrived(run)
+    return Reading(float(value), "capped" if capped else "measured")
+
+
+def _never_arrived(run: Run) -> bool:
+    """Whether a run ended without reaching its target."""
+    has_target = run.brief.setting.config.get("stop.target.metric") is not None
+    return has_target and "not reached: " in str(run.record.get("reason"))
+
+
+# -- what was stated, and when ---------------------------------------------------------------------
+
+
+class Statement:
+    """claim.json: what was stated of a sweep, from before its first run on."""
+
+    def __init__(self, path: Path, statements: list[dict[str, Any]], digest: str):
+        self.path, self.statements, self.digest = path, statements, digest
+
+    @property
+    def current(self) -> dict[str, Any]:
+        """The statement that holds: the first of this claim and plan."""
+        return next(one for one in self.statements if one["hash"] == self.digest)
+
+    @property
+    def before_runs(self) -> bool:
+        """Whether it was made before any of the runs was there."""
+        return not self.current["runs_there"]
+
+    def __str__(self) -> str:
+        current, first = self.current, self.statements[0]
+        when = f"{current['stated'][:16].replace('T', ' ')} UTC"
+        known = f"plan {self.digest[:SHOWN]}, {when}"
+        if self.before_runs:
+            return f"stated before the first run ({known})"
+        there = f"{current['runs_there']} run{'s' if current['runs_there'] != 1 else ''}"
+        if current is first:
+            return f"stated when {there} of the sweep were there already, so it is no prediction ({known})"
+        what = [key for key in ("claim", "plan") if current[key] != first[key]]
+        return f"{' and '.join(what)} changed when {there} were there, so it is no prediction ({known})"
+
+    def plain(self) -> dict[str, Any]:
+        """What is told of it."""
+        current = self.current
+        told = {key: current[key] for key in ("hash", "stated", "runs_there")}
+        return {**told, "before_runs": self.before_runs, "versions": len(self.statements)}
+
+    def write(self, judged: Judged | None = None, also: Path | None = None) -> None:
+        """Write it, with the judgement where there is one; into the folder `also`, too."""
+        verdict = None if judged is None else {**judged.plain(), "judged": now()}
+        document = {"format": FORMAT, "current": self.digest, "statements": self.statements, "verdict": verdict}
+        text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
+        for folder in {self.path.parent, also or self.path.parent}:
+            write_whole(folder / RECORD, lambda file: file.write(text.encode()))
+
+
+def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
+    """The statement of a sweep's claim; it is not written. Raises InputError where an earlier one is damaged."""
+    sweep = course.sweep
+    assert sweep.claim is not None
+    sample = sorted({job.fingerprint for job in course.sample})
+    described = {key: value for key, value in sweep.spec.items() if key not in ("claim", "limits")}
+    claim, plan = _digest(sweep.claim.rule.plain()), _digest([described, sample])
+    digest = _digest([claim, plan])
+    folders = {identity.folder(replace(course.first, part=part)) for part in (course.first.part, "")}
+    statements = [one for folder in sorted(folders) for one in _stated(folder / RECORD)]
+    statements = list({one["hash"]: one for one in reversed(statements)}.values())
+    statements.sort(key=lambda one: str(one["stated"]))
+    if not any(one["hash"] == digest for one in statements):
+        mine = {*sample, *(key for record in shelf.sweeps if record.path in folders for key in record.cases)}
+        there = sum(run.brief.fingerprint in mine for run in shelf.runs)
+        told = {"claim": claim, "plan": plan, "runs_there": there, "said": sweep.claim.rule.plain()}
+        statements.append({"hash": digest, "stated": now(), **told})
+    return Statement(identity.folder(course.first) / RECORD, statements, digest)
+
+
+def _digest(plain: Any) -> str:
+    text = json.dumps(plain, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _stated(path: Path) -> list[dict[str, Any]]:
+    """The statements of an earlier claim.json."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))["statements"]
+        if all(isinstance(one[key], str) for one in found for key in ("hash", "stated", "claim", "plan")):
+            return [one for one in found if isinstance(one["runs_there"], int)]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} cannot be used ({error}); move it away, and the claim counts as stated anew"
+        ) from None
+    raise InputError(f"{path} is damaged; move it away, and the claim counts as stated anew")
