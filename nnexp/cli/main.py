@@ -11,6 +11,7 @@ import typer
 
 from nnexp import __version__
 from nnexp.cli.again import diff, reproduce
+from nnexp.cli.calibrate import calibrate
 from nnexp.cli.check import check
 from nnexp.cli.compare import compare, show
 from nnexp.cli.keep import note, restore, rm, tag
@@ -50,6 +51,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
         "show": (show, "nnexp show @last"),
         "diff": (diff, "nnexp diff @last~1 @last"),
         "variance": (variance, "nnexp variance configs/digits.yaml"),
+        "calibrate": (calibrate, "nnexp calibrate configs/digits.yaml"),
         "reproduce": (reproduce, "nnexp reproduce @last"),
     },
     "Understanding": {
