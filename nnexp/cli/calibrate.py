@@ -42,7 +42,9 @@ def calibrate(
     settings: SetOption = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each of which is trained twice.")] = 40,
     n: Annotated[int, typer.Option("--compare-n", help="Pairs of the comparisons that the verdict is tried on.")] = 10,
-    metric: Annotated[str | None, typer.Option(help="What to judge by; the first validation metric by default.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="What to judge by; the first validation metric by default.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many runs and how long, and stop.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")] = False,
@@ -190,7 +192,7 @@ def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: b
 
 
 def _list(context: typer.Context, root: Path, how: str, quiet: bool) -> None:
-    """The calibrations that are kept. Raises InputError for options that want a configuration, or where none is kept."""
+    """Show what is kept. Raises InputError for options that want a configuration, or where nothing is kept."""
     from nnexp.report.calibration import listed
     from nnexp.report.tables import render
     from nnexp.store.calibrations import kept

@@ -64,9 +64,7 @@ def _apart(config: dict[str, Any], setting: Setting) -> list[str] | None:
     """The keys in which a setting differs; None where other examples are judged."""
     other = setting.config
     keys = [
-        key
-        for key in {**config, **other}
-        if key.partition(".")[0] not in BESIDE and config.get(key) != other.get(key)
+        key for key in {**config, **other} if key.partition(".")[0] not in BESIDE and config.get(key) != other.get(key)
     ]
     if any(key.startswith("dataset.") and not key.startswith(TRAINING_ONLY) for key in keys):
         return None
@@ -96,7 +94,9 @@ def _told(match: Match, n: int, in_pairs: bool, metric: str) -> tuple[str, dict[
             (sampling["test_error"], sampling["tested"]) if tested else (sampling["error"], sampling["examples"])
         )
         split = "test" if tested else sampling["split"]
-        parts.append(f"a score on {examples:,} {split} examples: ± {score(error, decimals_for(error))} (standard error)")
+        parts.append(
+            f"a score on {examples:,} {split} examples: ± {score(error, decimals_for(error))} (standard error)"
+        )
     by = "" if one.metric == metric else f" by {one.metric}"
     keys = ", ".join(other[:NAMED]) + (f" and {len(other) - NAMED} more" if len(other) > NAMED else "")
     apart = f", another setting ({keys})" if other else ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nnexp.engine.streams import stream
 from nnexp.errors import InputError
 from nnexp.report.numbers import decimals_for, number, score
-from nnexp.report.statistics import LEVEL, POWER, detectable_difference, paired, wilson
+from nnexp.report.statistics import LEVEL, POWER, detectable_difference, wilson
 from nnexp.report.tables import Column, Grid
 from nnexp.report.verdict import FEWEST, Verdict, judge, judge_each
 
@@ -95,7 +95,7 @@ class Calibration:
     std_pairs: float
     """Standard deviation of the differences of twins."""
     share: float | None
-    """What twins share, data and split, of the variance between seeds; None where it is held fixed or nothing varies."""
+    """What twins share, data and split, of the variance between seeds; None where nothing varies."""
     share_low: float | None
     share_high: float | None
     reach: list[Reach]
@@ -183,7 +183,7 @@ def calibrate(a: Sequence[float | None], b: Sequence[float | None], higher: bool
     counts = sorted({*COUNTS, n})
     itself = judge([dict(enumerate(a)), dict(enumerate(b))], 0, higher)[1]
     assert itself is not None
-    share = spread.share or (None, None, None)
+    share, share_low, share_high = spread.share or (None, None, None)
     return Calibration(
         len(a),
         len(whole),
@@ -191,7 +191,9 @@ def calibrate(a: Sequence[float | None], b: Sequence[float | None], higher: bool
         spread.mean,
         spread.std,
         spread.std_pairs,
-        *share,
+        share,
+        share_low,
+        share_high,
         reach=[
             *(_reach(trial, spread, count, True, True) for count in counts),
             *(_reach(trial, spread, count, False, count == n or failed > 0) for count in counts),
@@ -286,14 +288,14 @@ class _Trial:
     def _levels(
         self, seeds: Sequence[int], coins: Sequence[int], in_pairs: bool, shift: float
     ) -> tuple[Mapping[Hashable, float | None], Mapping[Hashable, float | None]]:
-        if in_pairs:
-            one = [self.pairs[seed][coin] for seed, coin in zip(seeds, coins, strict=True)]
-            other = {unit: self.pairs[seed][1 - coin] for unit, (seed, coin) in enumerate(zip(seeds, coins, strict=True))}
-        else:
-            drawn = [self.pairs[seed][coin] for seed, coin in zip(seeds, coins, strict=True)]
-            one = drawn[: len(drawn) // 2]
-            other = {-unit: value for unit, value in enumerate(drawn[len(one) :], 1)}
-        return {unit: None if value is None else value + shift for unit, value in enumerate(one)}, other
+        one = [self.pairs[seed][coin] for seed, coin in zip(seeds, coins, strict=True)]
+        other = [self.pairs[seed][1 - coin] for seed, coin in zip(seeds, coins, strict=True)]
+        first = 0
+        if not in_pairs:
+            half = len(one) // 2
+            one, other, first = one[:half], one[half:], half
+        raised = [None if value is None else value + shift for value in one]
+        return dict(enumerate(raised)), dict(enumerate(other, first))
 
 
 # -- what people read ----------------------------------------------------------------------------------------------
@@ -327,7 +329,9 @@ def table(found: Calibration, sampling: Sampling | None, metric: str, dataset: s
     told = {key: value for key, value in asdict(found).items() if key != "reach"}
     meta = {"kind": "calibration", "dataset": dataset, "metric": metric, **told}
     meta["sampling"] = None if sampling is None else asdict(sampling)
-    return Grid(columns, rows, title=title, findings=findings(found, metric), notes=notes(found, sampling, held), meta=meta)
+    return Grid(
+        columns, rows, title=title, findings=findings(found, metric), notes=notes(found, sampling, held), meta=meta
+    )
 
 
 def findings(found: Calibration, metric: str) -> list[str]:

@@ -45,9 +45,11 @@ def twins(described: Sweep, seeds: int) -> Sweep:
     place = Place("nnexp calibrate")
     trials: list[Trial] = []
     for seed in range(seeds):
-        own = {f"streams.{name}": Tree(seed, {(): place}, {(): place}) for name in shared(config)}
+        own: dict[str, Any] = {f"streams.{name}": seed for name in shared(config)}
+        own["name"] = f"{config.name[:59]}-twin"  # another name, so that a comparison of the siblings' has no twins
+        fixed = {key: Tree(value, {(): place}, {(): place}) for key, value in own.items()}
         trials += level.runs([seed], {}, None)
-        trials += replace(level, combination={**level.combination, **own}).runs([TWINS + seed], {}, None)
+        trials += replace(level, fixed={**level.fixed, **fixed}).runs([TWINS + seed], {}, None)
     name = f"{described.name[:51]}-calibration"
     return replace(described, name=name, spec={**described.spec, "calibration": {"seeds": seeds}}, trials=trials)
 
