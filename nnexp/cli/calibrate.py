@@ -77,10 +77,9 @@ def calibrate(
     from nnexp.cli.planning import confirm
     from nnexp.cli.sweep import check_metric, planned
     from nnexp.cli.underway import UnderWay
-    from nnexp.report.numbers import duration
     from nnexp.store.runs import Shelf
     from nnexp.sweep.calibration import twins
-    from nnexp.sweep.estimate import elapsed, total
+    from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
@@ -88,28 +87,22 @@ def calibrate(
     check_metric(metric)
     words = [*(overrides or []), *(settings or [])]
     described = read_sweep(config, words, 1, {"metric": metric})
-    given = Given.of(config, words, {"metric": metric, "calibrate": seeds})
+    given = Given.of(config, words, {"metric": metric, "seeds": seeds})
     doubled = twins(described, seeds)
     confirm(2 * seeds, lambda: described.trials[0], workers, yes)
     known = partial(identify, given=given, new=True)
+    if dry_run:
+        first = Course(doubled, Shelf(root)).first
+        told, seconds = _cost(first, seeds, workers, True)
+        row = {"seeds": seeds, "runs": 2 * seeds, "missing": len(first.missing)}
+        columns = [Column(key, key, right=True) for key in row]
+        notes = [*told, "nothing was run"]
+        render(Grid(columns, [row], notes=notes, meta={"kind": "plan", "seconds": seconds, **row}), how, out())
+        return
     with planned(doubled, root, known) as (course, data, identity):
         [stage] = course.stages(lambda: Shelf(root))
-        if course.metric.startswith("test_"):
-            raise InputError("calibrate: these runs have test scores alone; give them a validation split")
         plan = replace(stage.plan, folder=identity.folder(stage.plan))
-        missing = len(plan.missing)
-        told = [f"{2 * seeds} runs: {seeds} seeds, each twice on its data and split, all else drawn anew"]
-        seconds = 0.0
-        if missing and (dry_run or not quiet):
-            used = min(workers, missing)
-            seconds = elapsed(total(plan.missing[:1], plan.missing[:1], missing - 1).seconds, missing, workers)
-            told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
-        if dry_run:
-            row = {"seeds": seeds, "runs": 2 * seeds, "missing": missing}
-            columns = [Column(key, key, right=True) for key in row]
-            notes = [*told, "nothing was run"]
-            render(Grid(columns, [row], notes=notes, meta={"kind": "plan", "seconds": seconds, **row}), how, out())
-            return
+        told, _ = _cost(plan, seeds, workers, not quiet)
         if not quiet:
             for line in told:
                 say(line)
@@ -120,6 +113,23 @@ def calibrate(
         say("interrupted; the same command goes on")
         raise typer.Exit(under_way.interrupted)
     _finish(course, plan, Shelf(root), n, how, quiet)
+
+
+def _cost(plan: Plan, seeds: int, workers: int, measured: bool) -> tuple[list[str], float]:
+    """What there is to run, in sentences, and about how many seconds that takes, where it is to be measured."""
+    from nnexp.report.numbers import duration
+    from nnexp.sweep.estimate import elapsed, total
+
+    told, missing = (
+        [f"{2 * seeds} runs: {seeds} seeds, each twice on its data and split, all else drawn anew"],
+        plan.missing,
+    )
+    if not missing or not measured:
+        return told, 0.0
+    used = min(workers, len(missing))
+    seconds = elapsed(total(missing[:1], missing[:1], len(missing) - 1).seconds, len(missing), workers)
+    told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
+    return told, seconds
 
 
 def _check(seeds: int, n: int, metric: str | None) -> None:

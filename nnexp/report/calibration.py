@@ -336,12 +336,12 @@ def table(found: Calibration, sampling: Sampling | None, metric: str, dataset: s
 
 def findings(found: Calibration, metric: str) -> list[str]:
     """What the verdict finds, and how often it was wrong, in sentences."""
+    if found.std == 0:
+        return [f"{metric} is the same in all runs: chance does not change it, and any difference is one"]
     n = found.errors[0].n if found.errors else COUNTS[0]
     lines = []
     reach = found.of(n, True)
-    if found.std == 0:
-        lines.append(f"{metric} is the same in all runs: chance does not change it, and any difference is one")
-    elif reach.smallest is None or reach.low is None or reach.high is None:
+    if reach.smallest is None or reach.low is None or reach.high is None:
         lines.append(f"{n} pairs find no difference 4 times in 5, for {found.failed} of {2 * found.seeds} runs failed")
     elif found.std_pairs == 0:
         lines.append("two runs on one split have the same score: in pairs any difference is one")
@@ -384,7 +384,7 @@ def notes(found: Calibration, sampling: Sampling | None, held: Sequence[str]) ->
     elif found.share is not None and found.share_low is not None and found.share_high is not None:
         share, low, high = (100 * part for part in (found.share, found.share_low, found.share_high))
         spread += f"; data and split bring {share:.0f} % of the variance ({low:.0f} to {high:.0f} %)"
-    lines = [spread]
+    lines = [spread] if found.std else []
     if sampling is not None:
         digits = decimals_for(sampling.error)
         text = f"a score on {sampling.examples:,} {sampling.split} examples has a standard error of "
@@ -404,8 +404,8 @@ def notes(found: Calibration, sampling: Sampling | None, held: Sequence[str]) ->
             f"comparisons, and the standard deviations are of the {found.succeeded} seeds without"
         )
     lines.append(
-        "n pairs: runs that share data and split and nothing else, as any two levels do; n and n unpaired: runs that "
-        "share nothing. False claims are at most 5 % by construction, for runs of one configuration may be relabelled"
+        "n pairs: runs that share data and split and nothing else, which any two levels do; n and n unpaired: runs of "
+        "other seeds. False claims are at most 5 % by construction, for runs of one configuration may be relabelled"
     )
     return lines
 
