@@ -102,4 +102,4 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str], seconds
 
 def folders(root: Path) -> Sequence[Path]:
     """The run folders below a runs/ folder."""
-    return sorted(path for path in root.glob("*") if path.is_dir() and path.name != "sweeps")
+    return sorted(path for path in root.glob("[!.]*") if path.is_dir() and path.name != "sweeps")

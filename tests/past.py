@@ -112,7 +112,7 @@ def read(path: Path) -> Run:
 
 def read_all(root: Path) -> list[Run]:
     """The runs of a root, the oldest first."""
-    return [read(path) for path in sorted(root.iterdir(), key=lambda p: p.name[-6:]) if path.name != SWEEPS]
+    return [read(path) for path in sorted(root.glob("[!.]*"), key=lambda p: p.name[-6:]) if path.name != SWEEPS]
 
 
 def alter(folder: Path, **changes: Any) -> None:

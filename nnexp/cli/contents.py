@@ -72,6 +72,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "Cross the random streams (split, init, shuffle, dropout, ...) and print each one's share of the variance.",
             "nnexp variance configs/digits.yaml",
         ),
+        "calibrate": Entry(
+            "calibrate:calibrate",
+            "Compare a configuration with itself: how often the verdict is wrong, and which differences are worth reading.",
+            "nnexp calibrate configs/digits.yaml",
+        ),
         "reproduce": Entry(
             "again:reproduce",
             "Train a run again in a temporary folder and say whether the bytes are the same.",

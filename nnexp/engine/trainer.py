@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
@@ -304,6 +304,12 @@ class Trainer:
         """Loss and metrics of the present parameters on a split, in evaluation."""
         examples = self.experiment.data.split(split)
         return self._scores(split, self.learner.outputs(examples.x), examples.t, self.encoded[split])
+
+    def rescore(self, split: str, drawn: Sequence[np.ndarray]) -> list[dict[str, float]]:
+        """Loss and metrics on draws of a split's examples, each draw the numbers (M,) of its examples."""
+        examples, encoded = self.experiment.data.split(split), self.encoded[split]
+        z = self.learner.outputs(examples.x)
+        return [self._scores(split, z[rows], examples.t[rows], encoded[rows]) for rows in drawn]
 
     def _scores(self, split: str, z: np.ndarray, t: np.ndarray, encoded: np.ndarray) -> dict[str, float]:
         """Loss and metrics of outputs z (N, O), where t (N,) are the targets as loaded and as the loss wants them."""

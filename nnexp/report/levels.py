@@ -10,6 +10,7 @@ from typing import Any
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
+from nnexp.report.calibrated import calibrated
 from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED, Guard, examine
@@ -97,6 +98,9 @@ def levels(
     baseline = names[judged.baseline]
     if any(judged.verdicts):
         meta |= {"baseline": baseline, "margin": asked.margin, "confounded": judged.guard.confounded}
+    if (known := calibrated(runs, metric, judged.verdicts)) is not None:
+        notes.append(known[0])
+        meta["calibration"] = known[1]
     told = [(names[i], judged.verdicts[i]) for i in order]
     against_best = asked.baseline is not None and len(rows) > 2 and ranking[0] == judged.baseline
     return Grid(

@@ -158,19 +158,22 @@ def holm(p: Sequence[float]) -> list[float]:
 # -- how many seeds --------------------------------------------------------------------------------
 
 
-def detectable_difference(n: int, std: float, power: float = POWER) -> float:
+def detectable_difference(n: int, std: float, power: float = POWER, in_pairs: bool = False) -> float:
     """The difference of two means of n values each that a two-sided t test at the 5 % level finds with this power.
 
-        P(|T| > t_{0.975, 2n-2}) = power,    T noncentral t with δ / (s √(2 / n))
+        P(|T| > t_{0.975, f}) = power,    T noncentral t with f degrees of freedom, shifted by
+        unpaired: f = 2n - 2, δ / (s √(2 / n)), s the standard deviation of either level
+        in pairs: f = n - 1,  δ √n / s,         s the standard deviation of the differences
 
-    >>> round(detectable_difference(17, 1.0), 2)
-    0.99
+    >>> round(detectable_difference(17, 1.0), 2), round(detectable_difference(34, 1.0, in_pairs=True), 2)
+    (0.99, 0.5)
     """
+    freedom, error = (n - 1, std / math.sqrt(n)) if in_pairs else (2 * (n - 1), std * math.sqrt(2 / n))
     low, high = 0.0, 64.0
     while high - low > 1e-9:
         middle = (low + high) / 2
-        low, high = (middle, high) if _power(2 * (n - 1), middle, LEVEL) < power else (low, middle)
-    return high * std * math.sqrt(2 / n)
+        low, high = (middle, high) if _power(freedom, middle, LEVEL) < power else (low, middle)
+    return high * error
 
 
 def seeds_to_find(effect: float, level: float = LEVEL, in_pairs: bool = True) -> int | None:

@@ -145,6 +145,22 @@ def judge(
     return found
 
 
+def judge_each(pairs: Sequence[tuple[Outcomes, Outcomes]], higher: bool) -> list[tuple[Word, Difference | None]]:
+    """The words of many comparisons, each as if it stood alone in its table, and the differences: to try the verdict.
+
+    >>> up, down = {seed: 1.0 + seed for seed in range(6)}, {seed: 0.5 * seed for seed in range(6)}
+    >>> [word for word, _ in judge_each([(up, down), (down, up), (up, up)], higher=True)]
+    ['better', 'worse', 'inconclusive']
+    """
+    meetings = [_meet(a, b) for a, b in pairs]
+    found: list[tuple[Word, Difference | None]] = []
+    for meeting, chance in zip(meetings, _test(meetings, higher), strict=True):
+        size = _size(meeting)
+        p = None if chance is None else chance.p
+        found.append((_Case(meeting, size, chance, p, None, higher, None, LEVEL, 1).word()[0], size))
+    return found
+
+
 def _meet(a: Outcomes, b: Outcomes) -> _Meeting:
     """In pairs where all units of the smaller level are shared, or at least FEWEST are."""
     shared = [unit for unit in a if unit in b]
@@ -237,7 +253,7 @@ class _Case:
     def verdict(self, confounded: str) -> Verdict:
         meeting, size = self.meeting, self.size
         a, b = meeting.both
-        word, why = self._word()
+        word, why = self.word()
         if confounded:
             word, why = "confounded", confounded
         effect = None
@@ -264,7 +280,8 @@ class _Case:
             more_seeds=self._more() if word == "inconclusive" else None,
         )
 
-    def _word(self) -> tuple[Word, str]:
+    def word(self) -> tuple[Word, str]:
+        """The word, and what stands in the way of a claim."""
         meeting = self.meeting
         if meeting.n < FEWEST:
             return "inconclusive", self._too_few()

@@ -113,13 +113,13 @@ class _Trace:
         self.digest = told.digest()
 
 
-def only_trial(described: Sweep) -> Trial:
-    """The one configuration of a description. Raises InputError for one that has several."""
+def only_trial(described: Sweep, command: str = "variance") -> Trial:
+    """The one configuration of a description. Raises InputError, in the name of a command, where it has several."""
     if described.search is not None or described.tune is not None:
-        raise InputError("variance takes one configuration; leave the search out")
+        raise InputError(f"{command} takes one configuration; leave the search out")
     if len(described.levels) > 1:
         raise InputError(
-            f"variance takes one configuration, and this has {len(described.levels)}; choose one value for each key"
+            f"{command} takes one configuration, and this has {len(described.levels)}; choose one value for each key"
         )
     return described.trials[0]
 

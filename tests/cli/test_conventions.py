@@ -33,6 +33,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "stop": ("stop", "grid", "--no-wait"),
     "variance": ("variance", "small.yaml", "streams.data=1", "streams.split=1", "--blocks", "2", "-j", "1"),
     "variance --dry-run": ("variance", "small.yaml", "--dry-run"),
+    "calibrate": ("calibrate", "small.yaml", "--seeds", "10", "--compare-n", "6", "-j", "1"),
+    "calibrate --dry-run": ("calibrate", "small.yaml", "--dry-run"),
     "check": ("check", "small.yaml"),
     "compare": ("compare",),
     "compare --each": ("compare", "--each"),
@@ -106,6 +108,7 @@ def test_every_command_is_used_here() -> None:
         "train",
         "sweep",
         "variance",
+        "calibrate",
         "check",
         "compare",
         "show",
@@ -125,7 +128,8 @@ def test_json_on_stdout(folder: Path, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["sweep", "sweep --dry-run", "variance", "variance --dry-run", "compare", "diff", "runs", "list"]
+    "command",
+    ["sweep", "sweep --dry-run", "variance", "variance --dry-run", "calibrate", "compare", "diff", "runs", "list"],
 )
 def test_csv_on_stdout(folder: Path, command: str) -> None:
     header, *rows = csv.reader(io.StringIO(nnexp(*WORDS[command], "--format", "csv", cwd=folder).out, newline=""))
@@ -148,7 +152,7 @@ def test_colours_where_they_are_wanted(folder: Path) -> None:
     assert "\x1b[1;32m" in nnexp("compare", "--each", cwd=folder, FORCE_COLOR="1").out
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "variance", "reproduce"])
+@pytest.mark.parametrize("command", ["train", "sweep", "variance", "calibrate", "reproduce"])
 def test_quiet_is_silent(folder: Path, command: str) -> None:
     assert nnexp(*WORDS[command], "--quiet", cwd=folder) == Outcome(0, "", "")
 

@@ -1,0 +1,219 @@
+"""`nnexp calibrate`: a configuration against itself, to know what chance does to a comparison on its data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nnexp.cli.console import (
+    FormatOption,
+    QuietOption,
+    RunsOption,
+    SetOption,
+    check_format,
+    complete_override,
+    name_damaged,
+    not_override,
+    out,
+    runs_root,
+    say,
+)
+from nnexp.errors import InputError
+
+if TYPE_CHECKING:
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course
+    from nnexp.sweep.plan import Plan
+
+FEWEST_SEEDS = 10
+"""Below, the spread is too much of a guess: with 10 its interval reaches from 0.7 to 1.8 times what was found."""
+
+
+def calibrate(
+    context: typer.Context,
+    config: Annotated[Path | None, typer.Argument(help="An experiment's YAML file; none: list what is kept.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override),
+    ] = None,
+    settings: SetOption = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each of which is trained twice.")] = 40,
+    n: Annotated[int, typer.Option("--compare-n", help="Pairs of the comparisons that the verdict is tried on.")] = 10,
+    metric: Annotated[
+        str | None, typer.Option(help="What to judge by; the first validation metric by default.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many runs and how long, and stop.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")] = False,
+    quiet: QuietOption = False,
+    how: FormatOption = "table",
+    runs: RunsOption = None,
+) -> None:
+    """Compare a configuration with itself: how often the verdict is wrong, and which differences are worth reading.
+
+    The result is kept in the runs folder, and nnexp compare shows it below tables of the same data and metric. Finished
+    runs are not trained again: the same command goes on, and shows the table again. Exit codes as of nnexp sweep.
+    """
+    from nnexp.report.tables import FORMATS, Column, Grid, render
+
+    check_format(how, FORMATS)
+    root = runs_root(runs)
+    if config is None:
+        _list(context, root, how, quiet)
+        return
+    not_override(config, "calibrate")
+    _check(seeds, n, metric)
+    from nnexp.sweep.start import default_jobs, start_early
+
+    workers = jobs or default_jobs()
+    if workers > 1 and not dry_run and config.is_file():
+        start_early(["nnexp.cli.main"])
+    from functools import partial
+
+    from nnexp.cli.display import display_for
+    from nnexp.cli.planning import confirm
+    from nnexp.cli.sweep import check_metric, planned
+    from nnexp.cli.underway import UnderWay
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.calibration import twins
+    from nnexp.sweep.course import Course
+    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.identity import Given, identify
+    from nnexp.sweep.jobs import Orders
+
+    check_metric(metric)
+    words = [*(overrides or []), *(settings or [])]
+    described = read_sweep(config, words, 1, {"metric": metric})
+    given = Given.of(config, words, {"metric": metric, "seeds": seeds})
+    doubled = twins(described, seeds)
+    confirm(2 * seeds, lambda: described.trials[0], workers, yes)
+    known = partial(identify, given=given, new=True)
+    if dry_run:
+        first = Course(doubled, Shelf(root)).first
+        told, seconds = _cost(first, seeds, workers, True)
+        row = {"seeds": seeds, "runs": 2 * seeds, "missing": len(first.missing)}
+        columns = [Column(key, key, right=True) for key in row]
+        notes = [*told, "nothing was run"]
+        render(Grid(columns, [row], notes=notes, meta={"kind": "plan", "seconds": seconds, **row}), how, out())
+        return
+    with planned(doubled, root, known) as (course, data, identity):
+        [stage] = course.stages(lambda: Shelf(root))
+        plan = replace(stage.plan, folder=identity.folder(stage.plan))
+        told, _ = _cost(plan, seeds, workers, not quiet)
+        if not quiet:
+            for line in told:
+                say(line)
+        with UnderWay(given, identity, display_for(quiet, False)) as under_way:
+            under_way.run(plan, Orders(root, workers, described.limits, False, data), "")
+            under_way.write(Shelf(root), over=under_way.interrupted is None)
+    if under_way.interrupted is not None:
+        say("interrupted; the same command goes on")
+        raise typer.Exit(under_way.interrupted)
+    _finish(course, plan, Shelf(root), n, how, quiet)
+
+
+def _cost(plan: Plan, seeds: int, workers: int, measured: bool) -> tuple[list[str], float]:
+    """What there is to run, in sentences, and about how many seconds that takes, where it is to be measured."""
+    from nnexp.report.numbers import duration
+    from nnexp.sweep.estimate import elapsed, total
+
+    told, missing = (
+        [f"{2 * seeds} runs: {seeds} seeds, each twice on its data and split, all else drawn anew"],
+        plan.missing,
+    )
+    if not missing or not measured:
+        return told, 0.0
+    used = min(workers, len(missing))
+    seconds = elapsed(total(missing[:1], missing[:1], len(missing) - 1).seconds, len(missing), workers)
+    told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
+    return told, seconds
+
+
+def _check(seeds: int, n: int, metric: str | None) -> None:
+    """Raises InputError for what cannot be calibrated, before anything is read."""
+    from nnexp.report.verdict import FEWEST
+
+    if seeds < FEWEST_SEEDS:
+        raise InputError(
+            f"--seeds: {seeds} {'is' if seeds == 1 else 'are'} too few to know how much seeds differ; "
+            f"at least {FEWEST_SEEDS}, better 40"
+        )
+    if n < FEWEST:
+        raise InputError(f"--compare-n: with {n} the verdict makes no claim, and so no false one; at least {FEWEST}")
+    if n > seeds:
+        raise InputError(f"--compare-n: {n} pairs need as many seeds, and --seeds is {seeds}")
+    if metric is not None and metric.startswith("test_"):
+        instead = f"validation_{metric.removeprefix('test_')}"
+        raise InputError(f"--metric: '{metric}' looks at the test split, which is not for choosing; say {instead}")
+
+
+def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: bool) -> None:
+    """Work it out, keep it, show it; exit code 3 where some runs have no score."""
+    from datetime import UTC, datetime
+
+    from nnexp import __version__
+    from nnexp.config.load import slug
+    from nnexp.report.calibration import calibrate as worked_out
+    from nnexp.report.calibration import table
+    from nnexp.report.rows import datasets_of
+    from nnexp.report.tables import render
+    from nnexp.store.calibrations import keep
+    from nnexp.sweep.calibration import sampling, shared
+
+    metric, ended = course.metric, shelf.ended()
+    found = [ended.get(job.fingerprint) for job in plan.jobs]
+    scores = [None if run is None else run.final.get(metric) for run in found]
+    result = worked_out(scores[::2], scores[1::2], course.higher, n)
+    good = [
+        (run, job.trial)
+        for run, job, value in zip(found[::2], plan.jobs[::2], scores[::2], strict=True)
+        if run is not None and value is not None
+    ]
+    first = [run for run, _ in good]
+    error = sampling(first, [trial for _, trial in good], metric)
+    data = sorted({run.brief.data for run in first})
+    free = shared(plan.jobs[0].trial.loaded.config)
+    [dataset] = datasets_of(first)
+    name = plan.jobs[0].trial.loaded.config.name
+    document = {
+        "name": slug(name),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "nnexp": __version__,
+        "dataset": dataset,
+        "metric": metric,
+        "higher_is_better": course.higher,
+        "n": n,
+        "config": first[0].brief.setting.config,
+        "data": data,
+        "drawn": len(data) > 1,
+        "result": asdict(result),
+        "sampling": None if error is None else asdict(error),
+    }
+    keep(shelf.root, document)
+    if not quiet:
+        held = [stream for stream in ("data", "split", "condition") if stream not in free]
+        render(table(result, error, metric, dataset, held), how, out())
+        say("kept; nnexp compare shows it below tables of this data set and metric")
+    if result.failed:
+        raise typer.Exit(3)
+
+
+def _list(context: typer.Context, root: Path, how: str, quiet: bool) -> None:
+    """Show what is kept. Raises InputError for options that want a configuration, or where nothing is kept."""
+    from nnexp.report.calibration import listed
+    from nnexp.report.tables import render
+    from nnexp.store.calibrations import kept
+
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if name not in ("how", "runs", "quiet") and source is not None and source.name == "COMMANDLINE":
+            raise InputError("calibrate what? the configuration comes first: nnexp calibrate FILE [KEY=VALUE]...")
+    found, damaged = kept(root)
+    name_damaged(damaged)
+    if not found:
+        raise InputError(f"no calibrations in {root}; make one: nnexp calibrate configs/digits.yaml")
+    if not quiet:
+        render(listed(found), how, out())
