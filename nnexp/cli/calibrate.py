@@ -52,7 +52,7 @@ def calibrate(
     how: FormatOption = "table",
     runs: RunsOption = None,
 ) -> None:
-    """Compare a configuration with itself: how often the verdict is wrong, and which differences are worth reading.
+    """Compare a configuration with itself: how often the verdict is wrong, and what it can tell.
 
     The result is kept in the runs folder, and nnexp compare shows it below tables of the same data and metric. Finished
     runs are not trained again: the same command goes on, and shows the table again. Exit codes as of nnexp sweep.

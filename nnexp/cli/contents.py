@@ -74,7 +74,7 @@ GROUPS: dict[str, dict[str, Entry]] = {
         ),
         "calibrate": Entry(
             "calibrate:calibrate",
-            "Compare a configuration with itself: how often the verdict is wrong, and which differences are worth reading.",
+            "Compare a configuration with itself: how often the verdict is wrong, and what it can tell.",
             "nnexp calibrate configs/digits.yaml",
         ),
         "reproduce": Entry(
