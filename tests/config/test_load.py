@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -269,7 +269,6 @@ def test_an_absolute_path_stays(csv_files: Path) -> None:
 # -- names ---------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100) | st.text("./\\~-_ a", max_size=100))
 def test_a_slug_is_the_name_of_one_folder_and_of_a_run(text: str) -> None:
     found = slug(text)

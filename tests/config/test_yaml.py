@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nnexp.config.load import to_yaml
@@ -197,7 +197,6 @@ plain = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(st.dictionaries(text | words, plain, max_size=5), st.integers(min_value=20, max_value=120))
 def test_plain_data_comes_back(data: dict[str, Any], width: int) -> None:
     again = parse(to_yaml(data, width=width), "").data
@@ -205,7 +204,6 @@ def test_plain_data_comes_back(data: dict[str, Any], width: int) -> None:
     assert repr(again) == repr(data)  # 1 is not 1.0 or true, 0.0 is not -0.0
 
 
-@settings(deadline=None)
 @given(st.dictionaries(text.filter(str.isalnum), plain, max_size=5))
 def test_each_key_is_written_at_its_place(data: dict[str, Any]) -> None:
     tree = parse(to_yaml(data, width=1000), "")

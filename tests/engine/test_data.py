@@ -55,7 +55,7 @@ def table(sizes: list[int]) -> Table:
 Shares = st.tuples(st.floats(0, 0.6), st.floats(0, 0.6)).filter(lambda shares: sum(shares) < 0.99)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300, derandomize=True)
 @given(sizes=st.lists(st.integers(1, 60), min_size=2, max_size=8), shares=Shares)
 @example(sizes=[74, 22, 53], shares=(0.01, 0.38))  # an example of class 1 was in both training and test
 def test_splits_are_disjoint_complete_and_stratified(sizes: list[int], shares: tuple[float, float]) -> None:
@@ -71,7 +71,7 @@ def test_splits_are_disjoint_complete_and_stratified(sizes: list[int], shares: t
         assert abs(held - validation * size) < 2
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(n=st.integers(10, 500), shares=Shares)
 def test_splits_of_a_real_target(n: int, shares: tuple[float, float]) -> None:
     validation, test = shares

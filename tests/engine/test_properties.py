@@ -59,7 +59,7 @@ def over_batch(learner: Learner) -> bool:
     return any(layer.norm is not None and layer.norm.over == "batch" for layer in learner.network.layers)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     data=st.data(),
     dtype=st.sampled_from(["float32", "float64"]),
@@ -82,7 +82,7 @@ def test_finite_for_finite_inputs(data: Any, dtype: str, form: str, rows: int, s
         assert all(np.isfinite(array).all() for array in learner.network.running.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data(), form=st.sampled_from(compiling.FORMS), rows=st.integers(2, 5))
 def test_the_gradient_is_the_slope_along_a_direction(data: Any, form: str, rows: int) -> None:
     # Three points decide whether a kink lies between them: then the slopes on both sides differ by more than rounding.

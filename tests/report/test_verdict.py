@@ -195,7 +195,7 @@ def test_so_many_more_seeds_would_settle_it() -> None:
 SCORES = st.one_of(st.none(), st.integers(0, 5).map(float))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(SCORES, SCORES), min_size=1, max_size=8), st.booleans(), st.booleans())
 def test_the_other_way_round_it_is_the_opposite(
     pairs: list[tuple[float | None, float | None]], higher: bool, matched: bool
