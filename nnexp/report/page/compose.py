@@ -82,7 +82,12 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     )
     days = sorted({run.brief.created[:10] for run in runs})
     begun = " to ".join(dict.fromkeys((days[0], days[-1])))
-    parts = [*datasets_of(runs), told(len(levels.each), "level"), told(len(runs), "run"), begun]
+    parts = [
+        *datasets_of(runs),
+        *([told(len(levels.each), "level")] if len(runs) > 1 else []),
+        told(len(runs), "run"),
+        begun,
+    ]
     footer = f"Written by nnexp {__version__} from the runs in {root}; nothing in this page is loaded from elsewhere."
     return Document(title, " · ".join(parts), sections, lead, footer, drawn.missing)
 
@@ -110,7 +115,7 @@ def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid:
         return f"How {'does' if len(heads) == 1 else 'do'} {keys} change {what}{where}?", lead
     names = ", ".join(sorted({run.name for run in runs}))
     if len(runs) == 1:
-        return f"Run {runs[0].id} of {names}{where}", lead
+        return f"Run {runs[0].id} of {names}, seed {runs[0].brief.seed}{where}", lead
     return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
 
 
