@@ -249,6 +249,7 @@ def test_confounded_levels_are_not_judged(tmp_path: Path) -> None:
     words = text_of(report(tmp_path, "past", "--by", "optimizer"))
     assert "No verdict, for besides optimizer.name, the levels differ in stop.epochs" in words
     assert "adam is better" not in words
+    assert "Compared with" not in words
     words = text_of(report(tmp_path, "past", "--by", "optimizer", "--allow-confounded"))
     assert "adam is better than sgd" in words
 
@@ -263,10 +264,12 @@ def test_different_data_sets_are_not_judged(tmp_path: Path) -> None:
 def test_test_scores_are_a_look(levels: Path) -> None:
     report(levels, "--out", "v.html")
     assert not (levels / "runs" / ".test-looks.jsonl").exists()
-    assert "test_accuracy" not in (levels / "v.html").read_text()
+    assert "test_accuracy" not in (levels / "v.html").read_text()  # nor does any part of it hide there
+    assert "0 at moons so far" in text_of(report(levels, "--out", "v.html"))
     for count in (1, 2):
         page = report(levels, "--test", "--out", "t.html")
         assert f"so far {count} look{'s' if count > 1 else ''} at moons" in text_of(page)
+        assert f"{count} at moons so far" in text_of(page)
         assert len((levels / "runs" / ".test-looks.jsonl").read_text().splitlines()) == count
     assert "test_accuracy" in page.tables[0][0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from nnexp.report.page.answer import spans, statuses, told
 from nnexp.report.page.blocks import Block, Facts, Fold
 from nnexp.report.rows import datasets_of, plain
 from nnexp.report.tables import Grid
+from nnexp.store.looks import so_far
 
 if TYPE_CHECKING:
     from nnexp.store.runs import Run
@@ -24,7 +26,7 @@ NOTHING: tuple[Any, ...] = (None, "none", "", (), [], {})
 """Values that say that something is not there."""
 
 
-def design(runs: Sequence[Run], levels: Levels, grid: Grid) -> list[Block]:
+def design(runs: Sequence[Run], levels: Levels, grid: Grid, root: Path) -> list[Block]:
     """What varied, n, seeds, pairing, data; below it, folded, what was the same in all runs."""
     rows = [(key.removesuffix(".name"), _values([level.values[i] for level in levels.each]))
             for i, key in enumerate(levels.keys)]  # fmt: skip
@@ -40,6 +42,8 @@ def design(runs: Sequence[Run], levels: Levels, grid: Grid) -> list[Block]:
         margin = grid.meta["margin"]
         rows.append(("smallest difference that matters", "none given" if margin is None else number(margin)))
     rows.append(("data", _data(runs)))
+    looks = so_far(root, datasets_of(runs))
+    rows.append(("looks at test scores", ", ".join(f"{count} at {name} so far" for name, count in looks.items())))
     rows += _effort(runs)
     shared = _shared(runs)
     return [Facts(rows), *([Fold("What all runs share", [Facts(shared)])] if shared else [])]
