@@ -72,8 +72,8 @@ def sentence(line: str, names: Sequence[str] = ()) -> str:
 
 def _in_short(grid: Grid, metric: str) -> str:
     """What is known of all levels, those of a verdict named where they are few."""
-    baseline = grid.meta["baseline"]
-    groups = {word: [name_of(grid, row) for row in grid.rows if row["verdict"] == word] for word in SAID}
+    baseline = spoken(grid.meta["baseline"])
+    groups = {word: [spoken(name_of(grid, row)) for row in grid.rows if row["verdict"] == word] for word in SAID}
     parts = []
     for word, members in groups.items():
         if members:
@@ -85,12 +85,18 @@ def _in_short(grid: Grid, metric: str) -> str:
     return f"Compared with {baseline} in {metric}, {'; '.join(parts)}."
 
 
+def spoken(name: str) -> str:
+    """A level's name within a sentence that has commas of its own.
+
+    >>> spoken("adam"), spoken("adam, lr 0.1, size 16")
+    ('adam', 'adam (lr 0.1, size 16)')
+    """
+    first, comma, rest = name.partition(", ")
+    return f"{first} ({rest})" if comma else name
+
+
 def _listed(words: Sequence[str]) -> str:
-    """Words in a sentence. Those that have commas in them are told apart by semicolons."""
-    if len(words) == 1:
-        return words[0]
-    comma = "; " if any("," in word for word in words) else ", "
-    return f"{comma.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def name_of(grid: Grid, row: Mapping[str, Any]) -> str:

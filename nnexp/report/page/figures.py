@@ -72,7 +72,7 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         add(drawn.curves, "curves", lambda: _Single(runs), shaded=True)
     elif any(run.brief.epoch for run in runs):
         add(drawn.curves, "curves", lambda: Curves(_best(levels, grid, "curves"), metric))
-    if not scored or grid.meta["kind"] != "levels":
+    if not scored or len(levels.each) < 2:
         return drawn
     from nnexp.report.pictures.heat import MOST, Heat
     from nnexp.report.pictures.sensitivity import Sensitivity
