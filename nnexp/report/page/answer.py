@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from nnexp.report.frame import higher_is_better
+from nnexp.report.grouping import Levels
 from nnexp.report.levels import level_name
 from nnexp.report.numbers import score
 from nnexp.report.page.blocks import Block, Points, Text
@@ -26,13 +27,13 @@ NAMED = 3
 """Levels of one verdict that the first sentence names."""
 
 
-def answer(grid: Grid, runs: Sequence[Run]) -> list[Block]:
+def answer(grid: Grid, runs: Sequence[Run], levels: Levels) -> list[Block]:
     """What is known, first in one sentence."""
     metric = grid.meta["metric"]
     if metric is None:
         return [Text(f"No answer: none of {told(len(runs), 'run')} has a final score ({statuses(runs)}).", "strong")]
     if grid.meta["kind"] == "runs":
-        return _of_runs(grid, runs, metric)
+        return _of_runs(grid, runs, levels, metric)
     small: list[Block] = [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
     plain = [line for line in grid.findings if not line.startswith(BASIS)]
     if grid.meta["kind"] != "levels":
@@ -121,16 +122,18 @@ def _no_verdict(grid: Grid, metric: str) -> str:
     )
 
 
-def _of_runs(grid: Grid, runs: Sequence[Run], metric: str) -> list[Block]:
+def _of_runs(grid: Grid, runs: Sequence[Run], levels: Levels, metric: str) -> list[Block]:
     known = [row for row in grid.rows if row.get(metric) is not None]
     if len(grid.rows) == 1 and known:
         lines = f"One run: {metric} {score(known[0][metric])}. How much of that is luck, other seeds would tell."
         return [Text(lines, "strong")]
     best = (max if higher_is_better(runs, metric) else min)(known, key=lambda row: row[metric])
+    labels = [level.label for level in levels.each if any(run.id == best["id"] for run in level.runs)]
+    setting = f" ({labels[0]})" if labels and len(levels.each) > 1 else ""
     return [
         Text(
             f"No verdict: every run stands for itself. The best {metric} is {score(best[metric])}, "
-            f"of run {best['id']}; how much of that is luck, other seeds would tell.",
+            f"of run {best['id']}{setting}; how much of that is luck, other seeds would tell.",
             "strong",
         )
     ]

@@ -76,7 +76,7 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     records = [run.record for run in runs[:MOST]]
     drawn = figures(runs, grid, tell)
     title, lead = _title(runs, levels, sweep, grid)
-    sections = [Section("Answer", answers.answer(grid, runs))]
+    sections = [Section("Answer", answers.answer(grid, runs, levels))]
     if drawn.strips:
         sections.append(Section("Final values", [*drawn.strips]))
     if grid is not each:
