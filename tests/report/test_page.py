@@ -15,7 +15,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nnexp import __version__
@@ -183,6 +183,10 @@ def test_what_stands_in_it_and_in_which_order(levels: Path) -> None:
     assert places == sorted(places)
 
 
+def test_the_latest_is_named_for_later(levels: Path) -> None:
+    assert "nnexp report optimizers-0a1b2c --out l.html" in text_of(report(levels, "--out", "l.html"))
+
+
 def test_the_same_runs_give_the_same_page(levels: Path) -> None:
     report(levels, "--out", "same.html")
     before = (levels / "same.html").read_bytes()
@@ -217,9 +221,9 @@ def test_one_run(tmp_path: Path) -> None:
 def test_levels_of_one_seed_have_no_verdict(tmp_path: Path) -> None:
     for lr in (0.1, 0.2, 0.3):
         past_run(tmp_path / "runs", 0.5 + lr, optimizer={"name": "sgd", "lr": lr})
-    assert "No verdict: every run stands for itself. The best validation_accuracy is 0.8000" in text_of(
-        report(tmp_path)
-    )
+    words = text_of(report(tmp_path))
+    assert "No verdict: every run stands for itself. The best validation_accuracy is 0.8000, of run " in words
+    assert "(lr 0.3); how much of that is luck" in words
     page = report(tmp_path, "--by", "lr", "--force")
     assert "No verdict in validation_accuracy: with 1 seed to a level, what is luck is unknown" in text_of(page)
 
@@ -618,6 +622,7 @@ def test_markdown_and_its_pictures(levels: Path) -> None:
 
 
 @given(st.text(st.sampled_from("<>&*_`[]()|~#-+=.!\\:@1 ab\n\t\u202e"), max_size=30))
+@settings(deadline=None)
 @example("http://a.b")
 @example("www.a.b")
 def test_no_sign_means_anything_in_markdown(text: str) -> None:
