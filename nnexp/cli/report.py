@@ -76,7 +76,9 @@ def report(
     place = target or usual_place(chosen, sweep, kind)
     if target is None:
         check(place, kind, force)
-    wish = Wish(keys, metric, tuple(where or ()), asked, tuple(sys.argv[2:]))
+    # "the latest" means others later
+    named = [] if words or where else [sweep.name] if sweep is not None else [run.id for run in chosen]
+    wish = Wish(keys, metric, tuple(where or ()), asked, (*named, *sys.argv[2:]))
     document = compose(chosen, sweep, root, wish, _slow(monotonic()))
     for sentence in document.left_out:
         say(sentence)

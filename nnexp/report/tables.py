@@ -164,27 +164,15 @@ def as_markdown(grid: Grid) -> str:
     lines: list[str] = []
     for title, columns in grid.panels:
         lines += [*([""] if lines else []), *([f"{title}:", ""] if title else [])]
-        lines += pipe_table(grid, columns)
+        lines.append("| " + " | ".join(column.heading for column in columns) + " |")
+        lines.append("|" + "|".join("---:" if column.right else "---" for column in columns) + "|")
+        for index, cells in enumerate(grid.cells(columns)):
+            shown = [cell.replace("|", "\\|") for cell in cells]
+            if index in grid.best:
+                shown = [f"**{cell}**" if cell else cell for cell in shown]
+            lines.append("| " + " | ".join(shown) + " |")
     below = "".join(f"\n{text}\n" for text in (*grid.findings, *grid.notes))
     return "\n".join(lines) + "\n" + below
-
-
-def _bars(cell: str) -> str:
-    return cell.replace("|", "\\|")
-
-
-def pipe_table(grid: Grid, columns: Sequence[Column], written: Callable[[str], str] = _bars) -> list[str]:
-    """The lines of a table in Markdown, the best rows in bold. `written` gives a text as a cell has it."""
-    lines = [
-        "| " + " | ".join(written(column.heading) for column in columns) + " |",
-        "|" + "|".join("---:" if column.right else "---" for column in columns) + "|",
-    ]
-    for index, cells in enumerate(grid.cells(columns)):
-        shown = [written(cell) for cell in cells]
-        if index in grid.best:
-            shown = [f"**{cell}**" if cell else cell for cell in shown]
-        lines.append("| " + " | ".join(shown) + " |")
-    return lines
 
 
 def _as_table(grid: Grid, console: Console, every_column: bool) -> None:

@@ -39,8 +39,22 @@ def look(root: Path, datasets: Sequence[str], metric: str, runs: int) -> dict[st
             file.write(torn + line.encode())
     except OSError as error:
         raise InputError(f"--test: the look cannot be recorded in {root / NAME}: {error.strerror}") from None
-    seen = [_datasets(text) for text in before.splitlines()]
-    return {name: 1 + sum(one is None or name in one for one in seen) for name in sorted(datasets)}
+    return {name: 1 + count for name, count in _counts(before, datasets).items()}
+
+
+def so_far(root: Path, datasets: Sequence[str]) -> dict[str, int]:
+    """How many looks there have been at test scores of these data sets, by data set. Raises InputError."""
+    try:
+        return _counts((root / NAME).read_bytes(), datasets)
+    except FileNotFoundError:
+        return dict.fromkeys(sorted(datasets), 0)
+    except OSError as error:
+        raise InputError(f"{root / NAME} cannot be read: {error.strerror}") from None
+
+
+def _counts(lines: bytes, datasets: Sequence[str]) -> dict[str, int]:
+    seen = [_datasets(text) for text in lines.splitlines()]
+    return {name: sum(one is None or name in one for one in seen) for name in sorted(datasets)}
 
 
 def _datasets(text: bytes) -> list[str] | None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from nnexp.report.frame import higher_is_better
+from nnexp.report.grouping import Levels
 from nnexp.report.levels import level_name
 from nnexp.report.numbers import score
 from nnexp.report.page.blocks import Block, Points, Text
@@ -26,19 +27,25 @@ NAMED = 3
 """Levels of one verdict that the first sentence names."""
 
 
-def answer(grid: Grid, runs: Sequence[Run]) -> list[Block]:
+def answer(grid: Grid, runs: Sequence[Run], levels: Levels) -> list[Block]:
     """What is known, first in one sentence."""
     metric = grid.meta["metric"]
     if metric is None:
         return [Text(f"No answer: none of {told(len(runs), 'run')} has a final score ({statuses(runs)}).", "strong")]
     if grid.meta["kind"] == "runs":
-        return _of_runs(grid, runs, metric)
+        return _of_runs(grid, runs, levels, metric)
+    small: list[Block] = [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
+    plain = [line for line in grid.findings if not line.startswith(BASIS)]
+    if grid.meta["kind"] != "levels":
+        return [Points([sentence(line) for line in plain]), *small]
     if not grid.findings:
         return [Text(_no_verdict(grid, metric), "strong")]
     names = [name_of(grid, row) for row in grid.rows]
-    said = [sentence(line, names) for line in grid.findings if not line.startswith(BASIS)]
-    small: list[Block] = [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
-    if "better" not in {row["verdict"] for row in grid.rows}:
+    said = [sentence(line, names) for line in plain]
+    words = {row["verdict"] for row in grid.rows}
+    if "confounded" in words:
+        return [Text(said[0], "strong"), Points(said[1:]), *small] if said[1:] else [Text(said[0], "strong"), *small]
+    if "better" not in words:
         said += _best(grid)
     return [Text(_in_short(grid, metric), "strong"), Points(said), *small]
 
@@ -66,8 +73,8 @@ def sentence(line: str, names: Sequence[str] = ()) -> str:
 
 def _in_short(grid: Grid, metric: str) -> str:
     """What is known of all levels, those of a verdict named where they are few."""
-    baseline = grid.meta["baseline"]
-    groups = {word: [name_of(grid, row) for row in grid.rows if row["verdict"] == word] for word in SAID}
+    baseline = spoken(grid.meta["baseline"])
+    groups = {word: [spoken(name_of(grid, row)) for row in grid.rows if row["verdict"] == word] for word in SAID}
     parts = []
     for word, members in groups.items():
         if members:
@@ -79,12 +86,18 @@ def _in_short(grid: Grid, metric: str) -> str:
     return f"Compared with {baseline} in {metric}, {'; '.join(parts)}."
 
 
+def spoken(name: str) -> str:
+    """A level's name within a sentence that has commas of its own.
+
+    >>> spoken("adam"), spoken("adam, lr 0.1, size 16")
+    ('adam', 'adam (lr 0.1, size 16)')
+    """
+    first, comma, rest = name.partition(", ")
+    return f"{first} ({rest})" if comma else name
+
+
 def _listed(words: Sequence[str]) -> str:
-    """Words in a sentence. Those that have commas in them are told apart by semicolons."""
-    if len(words) == 1:
-        return words[0]
-    comma = "; " if any("," in word for word in words) else ", "
-    return f"{comma.join(words[:-1])} and {words[-1]}"
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def name_of(grid: Grid, row: Mapping[str, Any]) -> str:
@@ -109,16 +122,18 @@ def _no_verdict(grid: Grid, metric: str) -> str:
     )
 
 
-def _of_runs(grid: Grid, runs: Sequence[Run], metric: str) -> list[Block]:
+def _of_runs(grid: Grid, runs: Sequence[Run], levels: Levels, metric: str) -> list[Block]:
     known = [row for row in grid.rows if row.get(metric) is not None]
     if len(grid.rows) == 1 and known:
         lines = f"One run: {metric} {score(known[0][metric])}. How much of that is luck, other seeds would tell."
         return [Text(lines, "strong")]
     best = (max if higher_is_better(runs, metric) else min)(known, key=lambda row: row[metric])
+    labels = [level.label for level in levels.each if any(run.id == best["id"] for run in level.runs)]
+    setting = f" ({labels[0]})" if labels and len(levels.each) > 1 else ""
     return [
         Text(
             f"No verdict: every run stands for itself. The best {metric} is {score(best[metric])}, "
-            f"of run {best['id']}; how much of that is luck, other seeds would tell.",
+            f"of run {best['id']}{setting}; how much of that is luck, other seeds would tell.",
             "strong",
         )
     ]

@@ -31,6 +31,23 @@ OPEN = 30
 MOST = 1000
 """Runs in it, at most."""
 
+MEANINGS = {
+    "n": "runs that finished with a score; the same computation counts once",
+    "mean": "of their scores",
+    "std": "their standard deviation, by n - 1",
+    "interval": "Student-t interval of the mean: of seeds drawn anew it holds the true mean 95 times in 100",
+    "succeeded": "how many of the runs that ended have a score, with the 95 % interval of that share by Wilson",
+    "seconds": "mean time of training",
+    "pairs": "in the second table: pairs of one seed and data; unpaired, the runs of the smaller level",
+    "apart": "mean of the level minus that of the baseline, ± half its 95 % interval",
+    "p_holm": "how often chance alone makes such a difference, by permutation, with Holm's correction",
+    "g": "Hedges' g: the difference in standard deviations between seeds",
+    "p_better": "how often the level beats the baseline for a seed; ties count half, failures last",
+    "verdict": "better, worse, equivalent (within the margin) or inconclusive",
+    "more_seeds": "about how many more seeds would settle what is inconclusive",
+}
+"""What columns of the table of levels are, by their keys."""
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -59,12 +76,13 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     records = [run.record for run in runs[:MOST]]
     drawn = figures(runs, grid, tell)
     title, lead = _title(runs, levels, sweep, grid)
-    sections = [Section("Answer", answers.answer(grid, runs))]
+    sections = [Section("Answer", answers.answer(grid, runs, levels))]
     if drawn.strips:
         sections.append(Section("Final values", [*drawn.strips]))
     if grid is not each:
         notes = [answers.sentence(note) for note in grid.notes]
-        sections.append(Section("Levels", [Table(grid), *([Points(notes)] if notes else [])]))
+        meant = Fold("What the columns mean", [Facts(_meanings(grid))])
+        sections.append(Section("Levels", [Table(grid), *([Points(notes)] if notes else []), meant]))
     if drawn.curves:
         sections.append(Section("Learning curves", [*drawn.curves]))
     if drawn.keys:
@@ -74,7 +92,7 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     sections.append(Section("Single runs", _single(each, len(runs), wish)))
     if said := _said(runs):
         sections.append(Section("Notes", [Facts(said)]))
-    sections.append(Section("Design", design(runs, levels, grid)))
+    sections.append(Section("Design", design(runs, levels, grid, root)))
     sections.append(Section("Configurations", origin.configurations(levels)))
     sections.append(Section("Reproduction", origin.again(runs, sweep, wish.words)))
     sections.append(
@@ -82,7 +100,12 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     )
     days = sorted({run.brief.created[:10] for run in runs})
     begun = " to ".join(dict.fromkeys((days[0], days[-1])))
-    parts = [*datasets_of(runs), told(len(levels.each), "level"), told(len(runs), "run"), begun]
+    parts = [
+        *datasets_of(runs),
+        *([told(len(levels.each), "level")] if len(runs) > 1 else []),
+        told(len(runs), "run"),
+        begun,
+    ]
     footer = f"Written by nnexp {__version__} from the runs in {root}; nothing in this page is loaded from elsewhere."
     return Document(title, " · ".join(parts), sections, lead, footer, drawn.missing)
 
@@ -110,8 +133,13 @@ def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid:
         return f"How {'does' if len(heads) == 1 else 'do'} {keys} change {what}{where}?", lead
     names = ", ".join(sorted({run.name for run in runs}))
     if len(runs) == 1:
-        return f"Run {runs[0].id} of {names}{where}", lead
+        return f"Run {runs[0].id} of {names}, seed {runs[0].brief.seed}{where}", lead
     return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
+
+
+def _meanings(grid: Grid) -> list[tuple[str, str]]:
+    """What the columns of the table of levels are, in the order of the table; docs/statistics.md says it in full."""
+    return [(column.heading, MEANINGS[column.key]) for column in grid.columns if column.key in MEANINGS]
 
 
 def _each(runs: Sequence[Run], wish: Wish) -> Grid:

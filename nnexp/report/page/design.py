@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nnexp.report.frame import HIDDEN, _missing, higher_is_better
+from nnexp.report.frame import HIDDEN, _missing, config_columns, higher_is_better, metric_columns, varying
 from nnexp.report.grouping import Levels, in_order
 from nnexp.report.numbers import duration, number
 from nnexp.report.page.answer import spans, statuses, told
 from nnexp.report.page.blocks import Block, Facts, Fold
-from nnexp.report.rows import datasets_of, plain
+from nnexp.report.rows import datasets_of, plain, varies_within
 from nnexp.report.tables import Grid
+from nnexp.store.looks import so_far
 
 if TYPE_CHECKING:
     from nnexp.store.runs import Run
@@ -24,11 +26,15 @@ NOTHING: tuple[Any, ...] = (None, "none", "", (), [], {})
 """Values that say that something is not there."""
 
 
-def design(runs: Sequence[Run], levels: Levels, grid: Grid) -> list[Block]:
+def design(runs: Sequence[Run], levels: Levels, grid: Grid, root: Path) -> list[Block]:
     """What varied, n, seeds, pairing, data; below it, folded, what was the same in all runs."""
     rows = [(key.removesuffix(".name"), _values([level.values[i] for level in levels.each]))
             for i, key in enumerate(levels.keys)]  # fmt: skip
     rows = [(f"varied: {key}", said) for key, said in rows]
+    config = config_columns(levels.data, metric_columns(runs))
+    pooled = [key for key in varying(levels.data, config) if key not in (*levels.keys, "seed")]
+    pooled = [key for key in pooled if varies_within(levels.data, levels.keys, key)]
+    rows += [(f"pooled: {key.removesuffix('.name')}", _values(levels.data[key])) for key in pooled]
     rows.append(("runs", f"{told(len(runs), 'run')}: {statuses(runs)}"))
     rows.append(("seeds", _seeds(levels)))
     if metric := grid.meta["metric"]:
@@ -40,6 +46,8 @@ def design(runs: Sequence[Run], levels: Levels, grid: Grid) -> list[Block]:
         margin = grid.meta["margin"]
         rows.append(("smallest difference that matters", "none given" if margin is None else number(margin)))
     rows.append(("data", _data(runs)))
+    looks = so_far(root, datasets_of(runs))
+    rows.append(("looks at test scores", ", ".join(f"{count} at {name} so far" for name, count in looks.items())))
     rows += _effort(runs)
     shared = _shared(runs)
     return [Facts(rows), *([Fold("What all runs share", [Facts(shared)])] if shared else [])]

@@ -50,7 +50,6 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         )
         return drawn
     from nnexp.report.pictures.learning import Curves
-    from nnexp.report.pictures.runs import ground_of
     from nnexp.report.pictures.strips import Strips
 
     scored, metric = grid.meta["metric"] is not None, grid.meta["metric"]
@@ -68,12 +67,12 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
 
     if scored and any(len(level.runs) > 1 for level in levels.each):
         add(drawn.strips, "strips", lambda: Strips(_best(levels, grid, "strips"), metric))
-    if len(runs) <= LEVELS["curves"] and (len(runs) == 1 or ground_of(runs) is not None):
+    if len(runs) <= LEVELS["curves"] and (len(runs) == 1 or _on_a_surface(runs)):
         # one run with all its splits; on a surface the ways of the runs
         add(drawn.curves, "curves", lambda: _Single(runs), shaded=True)
     elif any(run.brief.epoch for run in runs):
         add(drawn.curves, "curves", lambda: Curves(_best(levels, grid, "curves"), metric))
-    if not scored or grid.meta["kind"] != "levels":
+    if not scored or len(levels.each) < 2:
         return drawn
     from nnexp.report.pictures.heat import MOST, Heat
     from nnexp.report.pictures.sensitivity import Sensitivity
@@ -91,6 +90,12 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         if len(levels.each) * 2 > len(first) * len(second):  # keys that go in step are no grid
             add(drawn.keys, "grid", lambda: Heat(levels, metric), shaded=True)
     return drawn
+
+
+def _on_a_surface(runs: Sequence[Run]) -> bool:
+    from nnexp.report.pictures.runs import ground_of
+
+    return ground_of(runs) is not None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ LONG = 36
 """Characters in a cell from which on it may be broken into lines."""
 SPARE = 5
 """The rank from which on a column is left out on paper, which does not scroll."""
-VERDICTS = ("better", "worse", "equivalent", "inconclusive", "baseline")
+VERDICTS = ("better", "worse", "equivalent", "inconclusive", "confounded", "baseline")
 
 
 def as_page(document: Document) -> str:

@@ -53,6 +53,7 @@ def inline(svg: bytes, number: int, words: str, shaded: bool = False) -> str:
     for title in root.findall("title"):
         root.remove(title)
     root.attrib |= {"id": f"{own}root", "role": "img", "aria-label": words}
+    root.set("style", f"--wide: {root.get('width', '27rem')}")
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nnexp import __version__
 from nnexp.report.page.blocks import Block, Code, Document, Facts, Figure, Fold, Points, Table, Text
 from nnexp.report.page.html import GENERATOR
-from nnexp.report.tables import pipe_table
+from nnexp.report.tables import Column, Grid
 
 _SIGNS = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINKS = re.compile(r"(?i)\b(https?|ftp)://|\bwww\.")
@@ -52,6 +52,15 @@ def paragraph(text: str) -> str:
     return _LINE.sub(r"\1\\\2", said(text))
 
 
+def _table(grid: Grid, columns: Sequence[Column]) -> Iterator[str]:
+    """The lines of a table, the best rows in bold."""
+    yield "| " + " | ".join(said(column.heading) for column in columns) + " |"
+    yield "|" + "|".join("---:" if column.right else "---" for column in columns) + "|"
+    for place, cells in enumerate(grid.cells(columns)):
+        mark = "**" if place in grid.best else ""
+        yield "| " + " | ".join(f"{mark}{said(cell)}{mark}" if cell else "" for cell in cells) + " |"
+
+
 def _block(block: Block, pictures: str) -> Iterator[str]:
     match block:
         case Text(text, weight):
@@ -69,7 +78,7 @@ def _block(block: Block, pictures: str) -> Iterator[str]:
             for title, columns in grid.panels:
                 if title:
                     yield f"{paragraph(title)}:"
-                yield "\n".join(pipe_table(grid, columns, said))
+                yield "\n".join(_table(grid, columns))
         case Figure(name, picture):
             yield f"![{said(picture.words)}]({pictures}/{name}.svg)"
         case Fold(summary, blocks):

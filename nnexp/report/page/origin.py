@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnexp.errors import InputError
 from nnexp.report.grouping import Levels
 from nnexp.report.page.answer import spans, told
 from nnexp.report.page.blocks import Block, Code, Facts, Fold, Text
@@ -73,8 +72,6 @@ def again(runs: Sequence[Run], sweep: SweepRecord | None, words: Sequence[str]) 
 
 def configurations(levels: Levels) -> list[Block]:
     """The filled configuration of each level, folded: that of its first seed for each setting that it pools."""
-    from nnexp.config.load import to_yaml
-
     folds: list[Fold] = []
     count = 0
     for level in levels.each:
@@ -87,16 +84,21 @@ def configurations(levels: Levels) -> list[Block]:
                 continue
             seeds = spans([run.brief.seed for run in runs if isinstance(run.brief.seed, int)])
             others = f", for all of seeds {seeds}" if len(runs) > 1 else ""
-            title = f"{level.label}: config.yaml of run {runs[0].id}{others}"
-            try:
-                text = to_yaml(runs[0].record["config"]).strip("\n")
-            except InputError as error:
-                text = f"# cannot be read: {error}"
-            folds.append(Fold(title, [Code(text, "yaml")]))
+            whose = f"{level.label}: " if len(levels.each) > 1 else ""
+            folds.append(Fold(f"{whose}config.yaml of run {runs[0].id}{others}", [Code(_filled(runs[0]), "yaml")]))
     blocks: list[Block] = list(folds)
     if count > MOST:
         blocks.append(Text(f"{count - MOST} more are in the folders of the runs.", "small"))
     return blocks if len(blocks) <= 8 else [Fold(told(count, "configuration"), blocks)]
+
+
+def _filled(run: Run) -> str:
+    """A run's filled configuration: its file, or where that is gone, what its record says."""
+    if text := _read(run.path / "config.yaml").strip("\n"):
+        return text
+    from nnexp.config.load import to_yaml
+
+    return to_yaml(run.record["config"]).strip("\n")
 
 
 def versions(records: Sequence[dict[str, Any]]) -> list[Block]:
