@@ -12,6 +12,8 @@ from nnexp.store.folder import finite, write_whole
 from nnexp.store.room import why_not
 from nnexp.store.runs import Damaged
 
+START, SPLIT, APART = "start", "split", "apart"
+"""What two runs that are compared share: data, split and initial parameters; data and split; nothing."""
 FOLDER = ".calibrations"
 FORMAT = 1
 PARTS: dict[str, type | tuple[type, ...]] = {
