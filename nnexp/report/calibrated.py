@@ -42,7 +42,11 @@ def calibrated(
     if metric is None or not judged or not runs:
         return None
     there, _ = kept(runs[0].path.parent)
-    fits = [match for one in there if (match := _match(one, runs, metric)) is not None]
+    there = [one for one in there if metric in (one.metric, one.metric.replace("validation_", "test_", 1))]
+    if not there:
+        return None
+    settings = list({id(run.brief.setting): run.brief.setting for run in runs}.values())
+    fits = [match for one in there if (match := _match(one, runs, settings)) is not None]
     if not fits:
         return None
     best = min(reversed(fits), key=lambda match: len(match.other))
@@ -50,12 +54,9 @@ def calibrated(
     return _told(best, n, all(verdict.in_pairs for verdict in judged), metric)
 
 
-def _match(one: Kept, runs: Sequence[Run], metric: str) -> Match | None:
-    if metric not in (one.metric, one.metric.replace("validation_", "test_", 1)):
-        return None
+def _match(one: Kept, runs: Sequence[Run], settings: Sequence[Setting]) -> Match | None:
     if not one.drawn and not any(run.brief.data in one.data for run in runs):
         return None
-    settings = {id(run.brief.setting): run.brief.setting for run in runs}.values()
     near = [keys for setting in settings if (keys := _apart(one.config, setting)) is not None]
     return Match(one, min(near, key=len)) if near else None
 

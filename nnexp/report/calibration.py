@@ -438,7 +438,7 @@ def listed(kept: Sequence[Any]) -> Grid:
                 "seeds": one.result["seeds"],
                 "std": one.result["std"],
                 "n": one.n,
-                **{kind: found[kind]["smallest"] for kind in KINDS},
+                **{kind: found[kind]["smallest"] if kind in found else None for kind in KINDS},
                 "false": None if errors is None else errors["false"],
                 "comparisons": None if errors is None else errors["of"],
                 "false_of": None if errors is None else (errors["false"], errors["of"]),

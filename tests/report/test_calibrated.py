@@ -184,6 +184,13 @@ def test_a_damaged_file_is_left_out(root: Path, text: str) -> None:
     assert [one.path for one in kept(root)[1]] == [path]
 
 
+@pytest.mark.parametrize("result", [{}, {"reach": 1}, {"reach": [1], "errors": []}, {"reach": [], "errors": [{}]}])
+def test_a_result_that_cannot_be_read(root: Path, result: dict[str, Any]) -> None:
+    calibration(root, result={"seeds": 40, "std": 0.1, **result})
+    assert line(root) == ""
+    assert len(kept(root)[1]) == 1
+
+
 def test_one_file_for_each_configuration_and_metric(root: Path) -> None:
     paths = {calibration(root), calibration(root, created="2026-02-02"), calibration(root, metric="validation_loss")}
     assert {path.parent for path in paths} == {root / FOLDER}
