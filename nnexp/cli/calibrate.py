@@ -196,7 +196,7 @@ def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: b
     if not quiet:
         held = [stream for stream in ("data", "split", "condition") if stream not in free]
         render(table(result, error, metric, dataset, held), how, out())
-        say("kept; nnexp compare shows it below tables of this data set and metric")
+        say(f"kept; 'nnexp compare SWEEP' shows it below tables of {metric} on {dataset}")
     if result.failed:
         raise typer.Exit(3)
 
