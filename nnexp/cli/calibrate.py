@@ -40,7 +40,7 @@ def calibrate(
         typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override),
     ] = None,
     settings: SetOption = None,
-    seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each of which is trained twice.")] = 40,
+    seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each of which is trained three times.")] = 40,
     n: Annotated[int, typer.Option("--compare-n", help="Pairs of the comparisons that the verdict is tried on.")] = 10,
     metric: Annotated[
         str | None, typer.Option(help="What to judge by; the first validation metric by default.")
@@ -78,7 +78,7 @@ def calibrate(
     from nnexp.cli.sweep import check_metric, planned
     from nnexp.cli.underway import UnderWay
     from nnexp.store.runs import Shelf
-    from nnexp.sweep.calibration import twins
+    from nnexp.sweep.calibration import threefold
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
@@ -88,18 +88,18 @@ def calibrate(
     words = [*(overrides or []), *(settings or [])]
     described = read_sweep(config, words, 1, {"metric": metric})
     given = Given.of(config, words, {"metric": metric, "seeds": seeds})
-    doubled = twins(described, seeds)
-    confirm(2 * seeds, lambda: described.trials[0], workers, yes)
+    itself = threefold(described, seeds)
+    confirm(3 * seeds, lambda: described.trials[0], workers, yes)
     known = partial(identify, given=given, new=True)
     if dry_run:
-        first = Course(doubled, Shelf(root)).first
+        first = Course(itself, Shelf(root)).first
         told, seconds = _cost(first, seeds, workers, True)
-        row = {"seeds": seeds, "runs": 2 * seeds, "missing": len(first.missing)}
+        row = {"seeds": seeds, "runs": 3 * seeds, "missing": len(first.missing)}
         columns = [Column(key, key, right=True) for key in row]
         notes = [*told, "nothing was run"]
         render(Grid(columns, [row], notes=notes, meta={"kind": "plan", "seconds": seconds, **row}), how, out())
         return
-    with planned(doubled, root, known) as (course, data, identity):
+    with planned(itself, root, known) as (course, data, identity):
         [stage] = course.stages(lambda: Shelf(root))
         plan = replace(stage.plan, folder=identity.folder(stage.plan))
         told, _ = _cost(plan, seeds, workers, not quiet)
@@ -120,10 +120,10 @@ def _cost(plan: Plan, seeds: int, workers: int, measured: bool) -> tuple[list[st
     from nnexp.report.numbers import duration
     from nnexp.sweep.estimate import elapsed, total
 
-    told, missing = (
-        [f"{2 * seeds} runs: {seeds} seeds, each twice on its data and split, all else drawn anew"],
-        plan.missing,
-    )
+    missing = plan.missing
+    told = [
+        f"{3 * seeds} runs: each of {seeds} seeds, again with its split and initial parameters, again with its split"
+    ]
     if not missing or not measured:
         return told, 0.0
     used = min(workers, len(missing))
@@ -166,16 +166,16 @@ def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: b
     metric, ended = course.metric, shelf.ended()
     found = [ended.get(job.fingerprint) for job in plan.jobs]
     scores = [None if run is None else run.final.get(metric) for run in found]
-    result = worked_out(scores[::2], scores[1::2], course.higher, n)
+    result = worked_out(scores[::3], scores[1::3], scores[2::3], course.higher, n)
     good = [
         (run, job.trial)
-        for run, job, value in zip(found[::2], plan.jobs[::2], scores[::2], strict=True)
+        for run, job, value in zip(found[::3], plan.jobs[::3], scores[::3], strict=True)
         if run is not None and value is not None
     ]
     first = [run for run, _ in good]
     error = sampling(first, [trial for _, trial in good], metric)
     data = sorted({run.brief.data for run in first})
-    free = shared(plan.jobs[0].trial.loaded.config)
+    free = shared(plan.jobs[0].trial.loaded.config, near=False)
     [dataset] = datasets_of(first)
     name = plan.jobs[0].trial.loaded.config.name
     document = {
@@ -196,7 +196,7 @@ def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: b
     if not quiet:
         held = [stream for stream in ("data", "split", "condition") if stream not in free]
         render(table(result, error, metric, dataset, held), how, out())
-        say("kept; nnexp compare shows it below tables of this data set and metric")
+        say(f"kept; 'nnexp compare SWEEP' shows it below tables of {metric} on {dataset}")
     if result.failed:
         raise typer.Exit(3)
 

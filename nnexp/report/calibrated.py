@@ -10,7 +10,7 @@ from nnexp import __version__
 from nnexp.report.numbers import decimals_for, score
 from nnexp.report.verdict import FEWEST, Verdict
 from nnexp.store.brief import Setting
-from nnexp.store.calibrations import Kept, kept
+from nnexp.store.calibrations import APART, SPLIT, START, Kept, kept
 from nnexp.store.runs import Run
 
 BESIDE = ("name", "seed", "threads", "monitor")
@@ -42,7 +42,11 @@ def calibrated(
     if metric is None or not judged or not runs:
         return None
     there, _ = kept(runs[0].path.parent)
-    fits = [match for one in there if (match := _match(one, runs, metric)) is not None]
+    there = [one for one in there if metric in (one.metric, one.metric.replace("validation_", "test_", 1))]
+    if not there:
+        return None
+    settings = list({id(run.brief.setting): run.brief.setting for run in runs}.values())
+    fits = [match for one in there if (match := _match(one, runs, settings)) is not None]
     if not fits:
         return None
     best = min(reversed(fits), key=lambda match: len(match.other))
@@ -50,12 +54,9 @@ def calibrated(
     return _told(best, n, all(verdict.in_pairs for verdict in judged), metric)
 
 
-def _match(one: Kept, runs: Sequence[Run], metric: str) -> Match | None:
-    if metric not in (one.metric, one.metric.replace("validation_", "test_", 1)):
-        return None
+def _match(one: Kept, runs: Sequence[Run], settings: Sequence[Setting]) -> Match | None:
     if not one.drawn and not any(run.brief.data in one.data for run in runs):
         return None
-    settings = {id(run.brief.setting): run.brief.setting for run in runs}.values()
     near = [keys for setting in settings if (keys := _apart(one.config, setting)) is not None]
     return Match(one, min(near, key=len)) if near else None
 
@@ -75,41 +76,30 @@ def _apart(config: dict[str, Any], setting: Setting) -> list[str] | None:
 
 def _told(match: Match, n: int, in_pairs: bool, metric: str) -> tuple[str, dict[str, Any]]:
     one, other = match
-    smallest, low, high = (_at(one.result, n, in_pairs, part) for part in ("smallest", "low", "high"))
-    what = f"{n} {'pairs' if in_pairs else 'unpaired runs'}"
-    parts = []
-    if smallest is None or low is None or high is None:
-        parts.append(f"no difference is found by {what} in 4 of 5 comparisons, for runs fail")
-    else:
-        digits = decimals_for(smallest)
-        size = f"{score(smallest, digits)} on ({score(low, digits)} to {score(high, digits)})"
-        parts.append(f"{what} tell differences from {size}")
-    itself = next((error for error in one.result["errors"] if error["in_pairs"] == in_pairs), None)
+    kinds = (START, SPLIT) if in_pairs else (APART,)
+    sizes = {kind: [_at(one.result, n, kind, part) for part in ("smallest", "low", "high")] for kind in kinds}
+    parts = [_finds(n, sizes)]
+    itself = next((error for error in one.result["errors"] if error["kind"] == kinds[-1]), None)
     if itself is not None:
         parts.append(f"against itself {itself['false']:,} of {itself['of']:,} comparisons got a claim")
     sampling, error, examples = one.sampling, None, None
     if sampling is not None:
         tested = metric.startswith("test_") and sampling["test_error"] is not None
-        error, examples = (
-            (sampling["test_error"], sampling["tested"]) if tested else (sampling["error"], sampling["examples"])
-        )
-        split = "test" if tested else sampling["split"]
+        keys = ("test_error", "tested", "test") if tested else ("error", "examples", "validation")
+        error, examples = sampling[keys[0]], sampling[keys[1]]
         parts.append(
-            f"a score on {examples:,} {split} examples: ± {score(error, decimals_for(error))} (standard error)"
+            f"a score on {examples:,} {keys[2]} examples: ± {score(error, decimals_for(error))} (standard error)"
         )
     by = "" if one.metric == metric else f" by {one.metric}"
-    keys = ", ".join(other[:NAMED]) + (f" and {len(other) - NAMED} more" if len(other) > NAMED else "")
-    apart = f", another setting ({keys})" if other else ""
+    named = ", ".join(other[:NAMED]) + (f" and {len(other) - NAMED} more" if len(other) > NAMED else "")
+    apart = f", another setting ({named})" if other else ""
     apart += f", with nnexp {one.nnexp}" if one.nnexp != __version__ else ""
     told = {
         "name": one.name,
         "metric": one.metric,
         "seeds": one.result["seeds"],
         "n": n,
-        "in_pairs": in_pairs,
-        "smallest": smallest,
-        "smallest_low": low,
-        "smallest_high": high,
+        "smallest": sizes,
         "false": None if itself is None else itself["false"],
         "comparisons": None if itself is None else itself["of"],
         "examples": examples,
@@ -120,9 +110,28 @@ def _told(match: Match, n: int, in_pairs: bool, metric: str) -> tuple[str, dict[
     return f"calibrated{by} on {one.name} ({one.result['seeds']} seeds{apart}): {'; '.join(parts)}", told
 
 
-def _at(result: dict[str, Any], n: int, in_pairs: bool, part: str) -> float | None:
+def _finds(n: int, sizes: dict[str, list[float | None]]) -> str:
+    """What n pairs, or unpaired runs, find 4 times in 5, in words."""
+    known = {kind: size for kind, (size, *_) in sizes.items() if size is not None}
+    what = f"{n} pairs" if APART not in sizes else f"{n} unpaired runs"
+    if not known:
+        return f"{what} find no difference 4 times in 5, for runs fail"
+    if known.get(SPLIT) == 0:
+        return f"{what} find any difference, for runs of one split have the same score"
+    digits = decimals_for(min(size for size in known.values() if size))
+    if APART in sizes:
+        return f"{what} tell differences from {score(known[APART], digits)} on"
+    ends = [
+        f"{score(known[kind], digits)} ({what})"
+        for kind, what in ((START, "same split and start"), (SPLIT, "same split only"))
+        if kind in known
+    ]
+    return f"{what} tell differences from {' or '.join(ends)} on"
+
+
+def _at(result: dict[str, Any], n: int, kind: str, part: str) -> float | None:
     """A number of the reach at n; between those that are kept √n times it is taken as linear in 1 / n."""
-    known = {one["n"]: one[part] for one in result["reach"] if one["in_pairs"] == in_pairs and one[part] is not None}
+    known = {one["n"]: one[part] for one in result["reach"] if one["kind"] == kind and one[part] is not None}
     if not known or n < min(known):
         return None
     points = sorted((1 / count, value * count**0.5) for count, value in known.items())

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nnexp.engine.streams import stream
 from nnexp.errors import InputError
 from nnexp.report.numbers import decimals_for, number, score
-from nnexp.report.statistics import LEVEL, POWER, detectable_difference, wilson
+from nnexp.report.statistics import LEVEL, POWER, Difference, detectable_difference, wilson
 from nnexp.report.tables import Column, Grid
-from nnexp.report.verdict import FEWEST, Verdict, judge, judge_each
+from nnexp.report.verdict import FEWEST, Outcomes, Verdict, judge, judge_each
+from nnexp.store.calibrations import APART, SPLIT, START
 
 if TYPE_CHECKING:
     import numpy as np
 
+KINDS = {START: "same split and start", SPLIT: "same split", APART: "other seeds"}
+"""What two runs that are compared share, in words."""
 COUNTS = (6, 10, 20, 30)
 """Pairs, or runs of each level, for which is told what they can tell."""
-COMPARISONS = {True: 1_000, False: 400}
-"""How often the verdict is tried, in pairs and unpaired (which takes longer)."""
+COMPARISONS = {START: 1_000, SPLIT: 1_000, APART: 400}
+"""How often the verdict is tried; unpaired it takes longer."""
 BATCH = 100
 """Comparisons that are judged at once."""
 CLOSE = 0.01
@@ -51,7 +54,7 @@ class Reach:
     """What n pairs, or n unpaired runs of each level, can tell."""
 
     n: int
-    in_pairs: bool
+    kind: str
     smallest: float | None
     """The difference that the verdict finds with power 0.8; None where it finds none."""
     low: float | None
@@ -66,7 +69,7 @@ class Errors:
     """What the verdict said of the configuration against itself, with n pairs or n unpaired runs of each level."""
 
     n: int
-    in_pairs: bool
+    kind: str
     false: int
     """Comparisons that got a claim."""
     of: int
@@ -84,39 +87,41 @@ class Calibration:
     """What is known of a configuration's chance."""
 
     seeds: int
-    """Seeds that were trained twice."""
+    """Seeds that were trained three times."""
     succeeded: int
-    """Seeds of which both runs have a score."""
+    """Seeds of which all runs have a score."""
     failed: int
     """Runs that diverged or failed."""
     mean: float
     std: float
     """Standard deviation between seeds."""
-    std_pairs: float
-    """Standard deviation of the differences of twins."""
-    share: float | None
-    """What twins share, data and split, of the variance between seeds; None where nothing varies."""
-    share_low: float | None
-    share_high: float | None
+    std_start: float
+    """Of the difference of two runs with the same data, split and initial parameters."""
+    std_split: float
+    """Of the difference of two runs with the same data and split."""
+    start: tuple[float, float, float] | None
+    """What data, split and initial parameters are of the variance between seeds, and its 95 % interval."""
+    split: tuple[float, float, float] | None
+    """What data and split are of it; None where nothing varies."""
     reach: list[Reach]
     errors: list[Errors]
-    """In pairs and unpaired, as far as there are runs for one comparison."""
-    itself: Verdict
-    """All second twins against all first."""
+    """Of each kind, as far as there are runs for one comparison."""
+    itself: list[Verdict]
+    """All second runs, and all third ones, against all first."""
 
-    def of(self, n: int, in_pairs: bool) -> Reach:
-        return next(one for one in self.reach if (one.n, one.in_pairs) == (n, in_pairs))
+    def of(self, n: int, kind: str) -> Reach:
+        return next(one for one in self.reach if (one.n, one.kind) == (n, kind))
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The variance of scores of twins, taken apart."""
+    """The variance of scores of pairs of runs that share something, taken apart."""
 
     mean: float
     between: float
     """The mean square between the pairs, 2 Σ (pair - mean)² / (N - 1)."""
     within: float
-    """The mean square within them, Σ d² / 2 / N: twins have the same mean, so N degrees of freedom."""
+    """The mean square within them, Σ d² / 2 / N: both runs have the same mean, so N degrees of freedom."""
     n: int
 
     @classmethod
@@ -128,6 +133,8 @@ class Spread:
         (3.5, 9.0, 1.0, 2.23606797749979, 1.4142)
         """
         n = len(pairs)
+        if len({score for pair in pairs for score in pair}) == 1:  # their mean may miss them by a digit
+            return cls(pairs[0][0], 0.0, 0.0, n)
         middles = [(a + b) / 2 for a, b in pairs]
         mean = math.fsum(middles) / n
         between = 2 * math.fsum((m - mean) ** 2 for m in middles) / (n - 1)
@@ -145,6 +152,8 @@ class Spread:
     @property
     def freedom(self) -> float:
         """Of `std`² (F. E. Satterthwaite 1946)."""
+        if self.between == self.within == 0:
+            return self.n
         return (self.between + self.within) ** 2 / (self.between**2 / (self.n - 1) + self.within**2 / self.n)
 
     @property
@@ -160,61 +169,64 @@ class Spread:
         return tuple(max(0.0, (one - 1) / (one + 1)) for one in (f, low, high))  # type: ignore[return-value]
 
 
-def calibrate(a: Sequence[float | None], b: Sequence[float | None], higher: bool, n: int = 10) -> Calibration:
-    """Try the verdict on scores of twins, a_s and b_s of seed s; None where a run diverged or failed.
+Scores = Sequence[float | None]
 
-    Twins are exchangeable, and so are seeds. *Errors*: comparisons of n seeds chosen at random, a coin deciding for
-    each which twin stands for which level; unpaired, of two groups that share no seed. *Reach*: comparisons of seeds
-    drawn with replacement, one level raised by a difference, which is sought so that 0.8 of them are `better`; the
-    search begins at the closed form of the t test. Unpaired, where the permutation test finds what the t test finds,
-    it is made for n only, or where runs failed. Raises InputError for fewer than FEWEST whole pairs.
+
+def calibrate(first: Scores, near: Scores, far: Scores, higher: bool, n: int = 10) -> Calibration:
+    """Try the verdict on scores of one configuration; None where a run diverged or failed.
+
+    Of each seed there is a `first` run, one that is `near`, with the same data, split and initial parameters, and one
+    that is `far`, with the same data and split. The two runs of a pair are exchangeable, and so are seeds. *Errors*:
+    comparisons of n seeds chosen at random, a coin deciding for each which of its runs stands for which level;
+    unpaired, of two groups that share no seed. *Reach*: comparisons of seeds drawn with replacement, one level raised
+    by a difference, which is sought so that 0.8 of them are `better`; the search begins at the closed form of the t
+    test. Unpaired, where the permutation test finds what the t test finds, it is made for n only, or where runs
+    failed. Raises InputError for fewer than FEWEST seeds without a failed run.
     """
-    whole = [(x, y) for x, y in zip(a, b, strict=True) if x is not None and y is not None]
+    whole = [(a, b, c) for a, b, c in zip(first, near, far, strict=True) if not (a is None or b is None or c is None)]
     if len(whole) < FEWEST:
         raise InputError(
-            f"only {len(whole)} of the {len(a)} seeds have a score in both of their runs; a spread needs {FEWEST}. "
+            f"only {len(whole)} of the {len(first)} seeds have a score in all of their runs; a spread needs {FEWEST}. "
             "Runs that diverge have none: make the training stable first"
         )
-    spread = Spread.of(whole)
-    if max(map(max, whole)) == min(map(min, whole)):
-        spread = Spread(whole[0][0], 0.0, 0.0, len(whole))
-    trial = _Trial(list(zip(a, b, strict=True)), higher)
-    failed = sum(score is None for score in (*a, *b))
+    close, wide = Spread.of([(a, b) for a, b, _ in whole]), Spread.of([(a, c) for a, _, c in whole])
+    failed = sum(score is None for score in (*first, *near, *far))
     counts = sorted({*COUNTS, n})
-    itself = judge([dict(enumerate(a)), dict(enumerate(b))], 0, higher)[1]
-    assert itself is not None
-    share, share_low, share_high = spread.share or (None, None, None)
+    trials = {kind: _Trial(list(zip(first, other, strict=True)), kind, higher)
+              for kind, other in ((START, near), (SPLIT, far), (APART, far))}  # fmt: skip
+    stds = {START: (close.std_pairs, close.n), SPLIT: (wide.std_pairs, wide.n), APART: (wide.std, wide.freedom)}
+    judged = judge([dict(enumerate(scores)) for scores in (first, near, far)], 0, higher)
     return Calibration(
-        len(a),
-        len(whole),
-        failed,
-        spread.mean,
-        spread.std,
-        spread.std_pairs,
-        share,
-        share_low,
-        share_high,
+        seeds=len(first),
+        succeeded=len(whole),
+        failed=failed,
+        mean=wide.mean,
+        std=wide.std,
+        std_start=close.std_pairs,
+        std_split=wide.std_pairs,
+        start=close.share,
+        split=wide.share,
         reach=[
-            *(_reach(trial, spread, count, True, True) for count in counts),
-            *(_reach(trial, spread, count, False, count == n or failed > 0) for count in counts),
+            _reach(trial, *stds[kind], count, kind != APART or count == n or failed > 0)
+            for kind, trial in trials.items()
+            for count in counts
         ],
-        errors=[found for in_pairs in (True, False) if (found := trial.errors(n, in_pairs)) is not None],
-        itself=itself,
+        errors=[found for trial in trials.values() if (found := trial.errors(n)) is not None],
+        itself=[verdict for verdict in judged if verdict is not None],
     )
 
 
-def _reach(trial: _Trial, spread: Spread, n: int, in_pairs: bool, tried: bool) -> Reach:
-    std = spread.std_pairs if in_pairs else spread.std
+def _reach(trial: _Trial, std: float, freedom: float, n: int, tried: bool) -> Reach:
     if std == 0:
-        return Reach(n, in_pairs, 0.0, 0.0, 0.0, 0.0)
-    by_t = detectable_difference(n, std, in_pairs=in_pairs)
+        return Reach(n, trial.kind, 0.0, 0.0, 0.0, 0.0)
+    by_t = detectable_difference(n, std, in_pairs=trial.in_pairs)
     smallest: float | None = by_t
     if tried:
-        smallest = sought(lambda size: trial.power(n, in_pairs, size), by_t, COMPARISONS[in_pairs])
+        smallest = sought(lambda size: trial.power(n, size), by_t, COMPARISONS[trial.kind])
     low = high = None
     if smallest is not None:
-        low, high = (smallest * ratio for ratio in _ratios(spread.n if in_pairs else spread.freedom))
-    return Reach(n, in_pairs, smallest, low, high, by_t)
+        low, high = (smallest * ratio for ratio in _ratios(freedom))
+    return Reach(n, trial.kind, smallest, low, high, by_t)
 
 
 def _ratios(freedom: float) -> tuple[float, float]:
@@ -254,44 +266,42 @@ def sought(power: Callable[[float], float], start: float, of: int) -> float | No
 class _Trial:
     """Comparisons of the configuration with itself; the same draws each time."""
 
-    def __init__(self, pairs: list[tuple[float | None, float | None]], higher: bool):
-        self.pairs, self.higher = pairs, higher
+    def __init__(self, pairs: list[tuple[float | None, float | None]], kind: str, higher: bool):
+        self.pairs, self.kind, self.higher = pairs, kind, higher
+        self.in_pairs, self.count = kind != APART, COMPARISONS[kind]
 
-    def errors(self, n: int, in_pairs: bool) -> Errors | None:
+    def errors(self, n: int) -> Errors | None:
         """Of seeds that are there once; None where these are too few for one comparison."""
-        needed = n if in_pairs else 2 * n
+        needed = n if self.in_pairs else 2 * n
         if needed > len(self.pairs):
             return None
-        rng, count = stream(0, "resample"), COMPARISONS[in_pairs]
-        seeds = rng.permuted([range(len(self.pairs))] * count, axis=1)[:, :needed]
-        judged = self._judged(seeds, rng.integers(2, size=seeds.shape), in_pairs, 0.0)
+        rng = stream(0, "resample")
+        seeds = rng.permuted([range(len(self.pairs))] * self.count, axis=1)[:, :needed]
+        judged = self._judged(seeds, rng.integers(2, size=seeds.shape), 0.0)
         known = [size for _, size in judged if size is not None]
         missed = sum(abs(size.mean) > size.half for size in known) / len(known) if known else None
-        return Errors(n, in_pairs, sum(word in ("better", "worse") for word, _ in judged), count, missed)
+        return Errors(n, self.kind, sum(word in ("better", "worse") for word, _ in judged), self.count, missed)
 
-    def power(self, n: int, in_pairs: bool, size: float) -> float:
+    def power(self, n: int, size: float) -> float:
         """How often a difference of this size is found; of seeds drawn with replacement."""
-        rng, count = stream(0, "resample"), COMPARISONS[in_pairs]
-        seeds = rng.integers(len(self.pairs), size=(count, n if in_pairs else 2 * n))
-        judged = self._judged(seeds, rng.integers(2, size=seeds.shape), in_pairs, size)
-        return sum(word == "better" for word, _ in judged) / count
+        rng = stream(0, "resample")
+        seeds = rng.integers(len(self.pairs), size=(self.count, n if self.in_pairs else 2 * n))
+        judged = self._judged(seeds, rng.integers(2, size=seeds.shape), size)
+        return sum(word == "better" for word, _ in judged) / self.count
 
-    def _judged(self, seeds: np.ndarray, coins: np.ndarray, in_pairs: bool, size: float) -> list[tuple[str, Any]]:
+    def _judged(self, seeds: np.ndarray, coins: np.ndarray, size: float) -> list[tuple[str, Difference | None]]:
         """What is said of each comparison (a row), the first level better by `size`."""
-        shift, found = size if self.higher else -size, list[tuple[str, Any]]()
+        shift, found = size if self.higher else -size, list[tuple[str, Difference | None]]()
         rows = list(zip(seeds.tolist(), coins.tolist(), strict=True))
         for first in range(0, len(rows), BATCH):
-            made = [self._levels(s, c, in_pairs, shift) for s, c in rows[first : first + BATCH]]
-            found += judge_each(made, self.higher)
+            found += judge_each([self._levels(s, c, shift) for s, c in rows[first : first + BATCH]], self.higher)
         return found
 
-    def _levels(
-        self, seeds: Sequence[int], coins: Sequence[int], in_pairs: bool, shift: float
-    ) -> tuple[Mapping[Hashable, float | None], Mapping[Hashable, float | None]]:
+    def _levels(self, seeds: Sequence[int], coins: Sequence[int], shift: float) -> tuple[Outcomes, Outcomes]:
         one = [self.pairs[seed][coin] for seed, coin in zip(seeds, coins, strict=True)]
         other = [self.pairs[seed][1 - coin] for seed, coin in zip(seeds, coins, strict=True)]
         first = 0
-        if not in_pairs:
+        if not self.in_pairs:
             half = len(one) // 2
             one, other, first = one[:half], one[half:], half
         raised = [None if value is None else value + shift for value in one]
@@ -303,14 +313,13 @@ class _Trial:
 
 def table(found: Calibration, sampling: Sampling | None, metric: str, dataset: str, held: Sequence[str]) -> Grid:
     """A row for each number of pairs, or of unpaired runs; `held` are streams that the configuration holds fixed."""
-    counts = sorted({one.n for one in found.reach})
     rows = []
-    for n in counts:
-        pairs, loose = found.of(n, True), found.of(n, False)
+    for n in sorted({one.n for one in found.reach}):
         row: dict[str, Any] = {"n": n}
-        for key, one in (("pairs", pairs), ("unpaired", loose)):
-            row |= {key: one.smallest, f"{key}_interval": (one.low, one.high)}
-            row |= {f"{key}_low": one.low, f"{key}_high": one.high, f"{key}_t": one.by_t}
+        for kind in KINDS:
+            one = found.of(n, kind)
+            row |= {kind: one.smallest, f"{kind}_interval": (one.low, one.high)}
+            row |= {f"{kind}_low": one.low, f"{kind}_high": one.high, f"{kind}_t": one.by_t}
         rows.append(row)
     known = [one.smallest for one in found.reach if one.smallest]
     digits = decimals_for(min(known) if known else None)
@@ -320,102 +329,107 @@ def table(found: Calibration, sampling: Sampling | None, metric: str, dataset: s
         return "-" if low is None or high is None else f"{score(low, digits)} to {score(high, digits)}"
 
     columns = [Column("n", "n", number, True)]
-    for key, heading in (("pairs", "n pairs"), ("unpaired", "n and n unpaired")):
-        columns.append(Column(key, heading, lambda value: score(value, digits), True, 0, (key, f"{key}_t")))
-        ends = (f"{key}_low", f"{key}_high")
-        columns.append(Column(f"{key}_interval", "95 % interval", interval, True, 1, ends))
-    runs = f"{found.seeds} seeds, each trained twice, mean {score(found.mean)}"
+    for kind, heading in KINDS.items():
+        columns.append(Column(kind, heading, lambda value: score(value, digits), True, 0, (kind, f"{kind}_t")))
+        ends = (f"{kind}_low", f"{kind}_high")
+        columns.append(Column(f"{kind}_interval", "95 % interval", interval, True, 1, ends))
+    runs = f"{found.seeds} seeds, each trained three times, mean {score(found.mean)}"
     title = f"the smallest difference of {metric} worth reading on {dataset}: {runs}"
     told = {key: value for key, value in asdict(found).items() if key != "reach"}
     meta = {"kind": "calibration", "dataset": dataset, "metric": metric, **told}
     meta["sampling"] = None if sampling is None else asdict(sampling)
-    return Grid(
-        columns, rows, title=title, findings=findings(found, metric), notes=notes(found, sampling, held), meta=meta
-    )
+    said, below = findings(found, metric), notes(found, sampling, held)
+    return Grid(columns, rows, title=title, findings=said, notes=below, meta=meta)
 
 
 def findings(found: Calibration, metric: str) -> list[str]:
     """What the verdict finds, and how often it was wrong, in sentences."""
     if found.std == 0:
         return [f"{metric} is the same in all runs: chance does not change it, and any difference is one"]
-    n = found.errors[0].n if found.errors else COUNTS[0]
-    lines = []
-    reach = found.of(n, True)
-    if reach.smallest is None or reach.low is None or reach.high is None:
-        lines.append(f"{n} pairs find no difference 4 times in 5, for {found.failed} of {2 * found.seeds} runs failed")
-    elif found.std_pairs == 0:
-        lines.append("two runs on one split have the same score: in pairs any difference is one")
-    else:
-        digits = decimals_for(reach.smallest)
-        lines.append(
-            f"{n} pairs tell differences from {score(reach.smallest, digits)} on ({score(reach.low, digits)} to "
-            f"{score(reach.high, digits)}): such a one is found 4 times in 5, smaller ones mostly are not"
-        )
-    if found.errors:
-        parts = []
-        for one in found.errors:
-            what = f"{one.n} pairs" if one.in_pairs else f"{one.n} and {one.n} unpaired runs"
-            low, high = (100 * end for end in one.interval)
-            parts.append(
-                f"{one.false:,} of {one.of:,} comparisons of {what} ({100 * one.false / one.of:.1f} %, {low:.1f} to "
-                f"{high:.1f} %)"
-            )
-        lines.append(f"false claims against itself: {', '.join(parts)}")
-    verdict = found.itself
-    if verdict.difference is not None and verdict.half is not None and verdict.p is not None:
+    n = found.errors[0].n
+    ends = []
+    for kind, what in ((START, "split and initial parameters"), (SPLIT, "the split only")):
+        one = found.of(n, kind)
+        if one.smallest is None:
+            ends.append(f"none where levels share {what}, for {found.failed} of {3 * found.seeds} runs failed")
+        elif one.smallest == 0:
+            ends.append(f"any where levels share {what}, for such runs have the same score")
+        else:
+            ends.append(f"those from {score(one.smallest, decimals_for(one.smallest))} on where levels share {what}")
+    lines = [f"differences that {n} pairs find 4 times in 5: {'; '.join(ends)}"]
+    parts = []
+    for error in found.errors:
+        low, high = (100 * end for end in error.interval)
+        share = f"{100 * error.false / error.of:.1f} %, {low:.1f} to {high:.1f} %"
+        parts.append(f"{error.false:,} of {error.of:,} ({KINDS[error.kind]}; {share})")
+    lines.append(f"false claims in comparisons with itself, n = {n}: {', '.join(parts)}")
+    for verdict, which in zip(found.itself, ("second", "third"), strict=True):
+        if verdict.difference is None or verdict.half is None or verdict.p_holm is None:
+            continue
         digits = decimals_for(verdict.half)
         said = "undecided, as it should be"
         if verdict.word != "inconclusive":
-            said = f"'{verdict.word}', which is wrong, as it is in 5 of 100 calibrations"
+            said = f"'{verdict.word}', which is wrong, as one of the two is in 5 of 100 calibrations"
         lines.append(
-            f"all {verdict.n} second runs against the first: {verdict.difference:+.{digits}f} ± "
-            f"{score(verdict.half, digits)}, p = {verdict.p:.2g}: {said}"
+            f"all {verdict.n} {which} runs against the first: {verdict.difference:+.{digits}f} ± "
+            f"{score(verdict.half, digits)}, p = {verdict.p_holm:.2g}: {said}"
         )
     return lines
 
 
 def notes(found: Calibration, sampling: Sampling | None, held: Sequence[str]) -> list[str]:
     """Where the chance comes from, and what the numbers rest on."""
-    digits = decimals_for(found.std)
-    spread = f"standard deviation: {score(found.std, digits)} between seeds"
-    spread += f", {score(found.std_pairs, digits)} of the difference of two runs on one split"
+    lines = []
+    if found.std:
+        digits = decimals_for(found.std)
+        spread = f"standard deviation: {score(found.std, digits)} between seeds; of a difference "
+        spread += f"{score(found.std_start, digits)} with the same split and start, "
+        spread += f"{score(found.std_split, digits)} with the same split"
+        lines.append(spread)
     if "split" in held:
-        spread += "; all runs are judged on one split (streams.split), and what they say holds for its examples only"
-    elif found.share is not None and found.share_low is not None and found.share_high is not None:
-        share, low, high = (100 * part for part in (found.share, found.share_low, found.share_high))
-        spread += f"; data and split bring {share:.0f} % of the variance ({low:.0f} to {high:.0f} %)"
-    lines = [spread] if found.std else []
-    if sampling is not None:
-        digits = decimals_for(sampling.error)
-        text = f"a score on {sampling.examples:,} {sampling.split} examples has a standard error of "
-        text += f"{score(sampling.error, digits)} ({sampling.how})"
-        if sampling.error == 0:
-            text += f": none was wrong, and up to {300 / sampling.examples:.2g} % may be all the same"
-        elif found.std > 0 and "split" not in held:
-            text += f", {100 * (sampling.error / found.std) ** 2:.0f} % of the variance between seeds"
-        if sampling.test_error:
-            text += f"; on {sampling.tested:,} test examples {score(sampling.test_error, digits)} (not looked at)"
-        lines.append(text)
-    else:
+        lines.append("all runs are judged on one split (streams.split), and what they say holds for its examples only")
+    elif found.split is not None and found.start is not None:
+        (split, *ends), (start, *others) = ([f"{100 * part:.0f}" for part in one] for one in (found.split, found.start))
+        lines.append(
+            f"of the variance between seeds, data and split bring {split} % ({ends[0]} to {ends[1]} %), with the "
+            f"initial parameters {start} % ({others[0]} to {others[1]} %)"
+        )
+    if sampling is None:
         lines.append("the sampling error of the examples is not known")
+    else:
+        lines.append(_sampled(sampling, found.std if "split" not in held else 0.0))
     if found.failed:
         lines.append(
-            f"{found.failed} of {2 * found.seeds} runs diverged or failed; they count as the worst outcome in the "
+            f"{found.failed} of {3 * found.seeds} runs diverged or failed; they count as the worst outcome in the "
             f"comparisons, and the standard deviations are of the {found.succeeded} seeds without"
         )
     lines.append(
-        "n pairs: runs that share data and split and nothing else, which any two levels do; n and n unpaired: runs of "
-        "other seeds. False claims are at most 5 % by construction, for runs of one configuration may be relabelled"
+        "false claims are at most 5 % by construction, for runs of one configuration may be relabelled; fewer where "
+        "scores are equal"
     )
     return lines
+
+
+def _sampled(sampling: Sampling, std: float) -> str:
+    """The sentence on the examples; `std` between seeds whose splits differ, else 0."""
+    digits = decimals_for(sampling.error)
+    text = f"a score on {sampling.examples:,} {sampling.split} examples has a standard error of "
+    text += f"{score(sampling.error, digits)} ({sampling.how})"
+    if sampling.error == 0:
+        return f"{text}: none was wrong, and up to {300 / sampling.examples:.2g} % may be all the same"
+    if std > 0:
+        text += f", {sampling.error / std:.1f} standard deviations between seeds"
+    if sampling.test_error:
+        text += f"; on {sampling.tested:,} test examples {score(sampling.test_error, digits)} (not looked at)"
+    return text
 
 
 def listed(kept: Sequence[Any]) -> Grid:
     """The calibrations of a runs folder, a row each."""
     rows = []
     for one in kept:
-        reach = next(r for r in one.result["reach"] if r["n"] == one.n and r["in_pairs"])
-        errors = next((e for e in one.result["errors"] if e["in_pairs"]), None)
+        found = {r["kind"]: r for r in one.result["reach"] if r["n"] == one.n}
+        errors = next((e for e in one.result["errors"] if e["kind"] == SPLIT), None)
         rows.append(
             {
                 "name": one.name,
@@ -424,9 +438,7 @@ def listed(kept: Sequence[Any]) -> Grid:
                 "seeds": one.result["seeds"],
                 "std": one.result["std"],
                 "n": one.n,
-                "smallest": reach["smallest"],
-                "smallest_low": reach["low"],
-                "smallest_high": reach["high"],
+                **{kind: found[kind]["smallest"] if kind in found else None for kind in KINDS},
                 "false": None if errors is None else errors["false"],
                 "comparisons": None if errors is None else errors["of"],
                 "false_of": None if errors is None else (errors["false"], errors["of"]),
@@ -441,14 +453,15 @@ def listed(kept: Sequence[Any]) -> Grid:
         Column("metric", "metric"),
         Column("seeds", "seeds", number, True, 1),
         Column("std", "std", score, True),
-        Column("n", "pairs", number, True),
-        Column("smallest", "tell", score, True, 0, ("smallest", "smallest_low", "smallest_high")),
+        Column("n", "n", number, True),
+        *(Column(kind, heading, score, True, 0 if kind == SPLIT else 1) for kind, heading in KINDS.items()),
         Column("false_of", "false claims", _of, True, 1, ("false", "comparisons")),
         Column("split_error", "split error", score, True, 1),
         Column("nnexp", "nnexp", str, False, 2),
         Column("created", "made", lambda when: str(when)[:16].replace("T", " "), False, 2),
     ]
-    return Grid(columns, rows, meta={"kind": "calibrations"})
+    return Grid(columns, rows, title="smallest differences that n pairs, or n and n unpaired runs, tell",
+                meta={"kind": "calibrations"})  # fmt: skip
 
 
 def _of(counts: tuple[int, int] | None) -> str:

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnexp.errors import InputError
 from nnexp.store.folder import finite, write_whole
 from nnexp.store.room import why_not
 from nnexp.store.runs import Damaged
 
+START, SPLIT, APART = "start", "split", "apart"
+"""What two runs that are compared share: data, split and initial parameters; data and split; nothing."""
 FOLDER = ".calibrations"
 FORMAT = 1
 PARTS: dict[str, type | tuple[type, ...]] = {
@@ -29,6 +32,9 @@ PARTS: dict[str, type | tuple[type, ...]] = {
     "sampling": (dict, type(None)),
 }
 """What a file holds, and as what."""
+
+REACH, ERRORS = {"n", "kind", "smallest", "low", "high"}, {"n", "kind", "false", "of"}
+"""What the rows of two parts of a result have."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +76,9 @@ def keep(root: Path, document: dict[str, Any]) -> Path:
         path.parent.mkdir(exist_ok=True)
         write_whole(path, lambda file: file.write(text.encode()))
     except OSError as error:
-        from nnexp.errors import InputError
-
-        raise error if isinstance(error, InputError) else InputError(why_not(path.parent, error)) from None
+        if isinstance(error, InputError):
+            raise
+        raise InputError(why_not(path.parent, error)) from None
     return path
 
 
@@ -105,4 +111,10 @@ def _read(path: Path) -> Kept | Damaged:
     for key, kind in PARTS.items():
         if not isinstance(document.get(key), kind):
             return Damaged(path, f"it has no '{key}', or not as it should be")
+    for part, keys in (("reach", REACH), ("errors", ERRORS)):
+        rows = document["result"].get(part)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and keys <= row.keys() for row in rows):
+            return Damaged(path, f"its '{part}' cannot be read")
+    if not {"seeds", "std"} <= document["result"].keys():
+        return Damaged(path, "it has no 'seeds' or no 'std'")
     return Kept(path, **{key: document[key] for key in PARTS})

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from nnexp.config.schema import ExperimentConfig
 from nnexp.config.yaml import Place, Tree
 from nnexp.engine.data import Data
 from nnexp.engine.streams import stream
@@ -20,36 +21,44 @@ from nnexp.sweep.stock import Stock
 from nnexp.sweep.variance import only_trial
 
 OF_DATA = ("data", "split", "condition")
-"""Random streams that twins share: which examples train and which are judged."""
-TWINS = 2_000_000
-"""Seeds of the twins begin here, where neither those of a comparison nor those of a tuning come."""
+"""Random streams that say which examples train and which are judged."""
+OF_START = ("pretrain", "init")
+"""Those that say where training starts."""
+NEAR, FAR = 2_000_000, 3_000_000
+"""Seeds of the second and of the third runs begin here, where those of comparisons and tunings do not come."""
 MODELS = 5
 """Trained models whose scores are resampled."""
 RESAMPLES = 200
 """Draws of the examples of a split, for each model."""
 
 
-def shared(config: Any) -> list[str]:
-    """The streams of the data that a twin takes from its sibling; the configuration holds the others fixed itself."""
-    return [name for name in OF_DATA if getattr(config.streams, name) is None]
+def shared(config: ExperimentConfig, near: bool) -> list[str]:
+    """The streams that a seed's second run, or its third, takes from its first; but for those that are held fixed."""
+    names: tuple[str, ...] = OF_DATA
+    if near:
+        one_generator = config.initialization.legacy and config.batch.shuffle == "sklearn"
+        names += (*OF_START, *(["shuffle"] if one_generator else []))
+    return [name for name in names if getattr(config.streams, name) is None]
 
 
-def twins(described: Sweep, seeds: int) -> Sweep:
-    """The sweep of so many seeds, each trained twice: with the same data and split, and all else drawn anew.
+def threefold(described: Sweep, seeds: int) -> Sweep:
+    """The sweep of so many seeds, each trained three times.
 
-    The first of each two is what `nnexp train` and `nnexp sweep` do with that seed. Raises InputError for a
-    description of several configurations, and with every problem.
+    The first run is what `nnexp train` and `nnexp sweep` do with that seed. The second has its data, split and initial
+    parameters, the third its data and split; all other streams are drawn anew. Raises InputError for a description of
+    several configurations, and with every problem.
     """
     config = only_trial(described, "calibrate").loaded.config
     [level] = described.levels
     place = Place("nnexp calibrate")
     trials: list[Trial] = []
     for seed in range(seeds):
-        own: dict[str, Any] = {f"streams.{name}": seed for name in shared(config)}
-        own["name"] = f"{config.name[:59]}-twin"  # another name, so that a comparison of the siblings' has no twins
-        fixed = {key: Tree(value, {(): place}, {(): place}) for key, value in own.items()}
         trials += level.runs([seed], {}, None)
-        trials += replace(level, fixed={**level.fixed, **fixed}).runs([TWINS + seed], {}, None)
+        for near, first in ((True, NEAR), (False, FAR)):
+            own: dict[str, Any] = {f"streams.{name}": seed for name in shared(config, near)}
+            own["name"] = f"{config.name[:58]}-again"  # a name of their own, so that comparisons by name have none
+            fixed = {key: Tree(value, {(): place}, {(): place}) for key, value in own.items()}
+            trials += replace(level, fixed={**level.fixed, **fixed}).runs([first + seed], {}, None)
     name = f"{described.name[:51]}-calibration"
     return replace(described, name=name, spec={**described.spec, "calibration": {"seeds": seeds}}, trials=trials)
 

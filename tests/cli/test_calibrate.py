@@ -13,6 +13,7 @@ import pytest
 
 from nnexp.report import calibration
 from nnexp.report.calibration import Spread
+from nnexp.store.calibrations import APART, SPLIT, START
 from tests.command import Outcome, folders, nnexp
 from tests.past import read
 from tests.small import config_file
@@ -23,7 +24,7 @@ SHORT: dict[str, Any] = {"stop": {"epochs": 2}, "dataset": "iris"}
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fewer comparisons."""
-    monkeypatch.setattr(calibration, "COMPARISONS", {True: 100, False: 10})
+    monkeypatch.setattr(calibration, "COMPARISONS", {START: 50, SPLIT: 50, APART: 10})
 
 
 def calibrate(path: Path, *words: object) -> Outcome:
@@ -34,31 +35,37 @@ def test_numbers_are_those_of_the_runs(tmp_path: Path) -> None:
     path = config_file(tmp_path, **SHORT)
     result = calibrate(path, "--metric", "validation_loss", "--format", "json")
     assert result.code == 0, result.err
-    assert "20 runs: 10 seeds, each twice on its data and split, all else drawn anew" in result.err
+    assert "30 runs: each of 10 seeds, again with its split and initial parameters, again with its split" in result.err
     assert "about " in result.err
     runs = [read(folder) for folder in folders(tmp_path / "runs")]
     plain = {run.config["seed"]: run for run in runs if run.brief.name == "small"}
-    twins = {run.record["config"]["streams"]["split"]: run for run in runs if run.brief.name == "small-twin"}
-    assert set(plain) == set(twins) == set(range(10))
+    again = [run for run in runs if run.brief.name == "small-again"]
+    streams = {run.id: run.record["config"]["streams"] for run in again}
+    near = {streams[run.id]["split"]: run for run in again if "init" in streams[run.id]}
+    far = {streams[run.id]["split"]: run for run in again if "init" not in streams[run.id]}
+    assert set(plain) == set(near) == set(far) == set(range(10))
     assert all("streams" not in run.record["config"] or not run.record["config"]["streams"] for run in plain.values())
-    scores = [(plain[s].final["validation_loss"], twins[s].final["validation_loss"]) for s in range(10)]
-    spread = Spread.of(scores)  # type: ignore[arg-type]
+    close, spread = (
+        Spread.of([(plain[s].final["validation_loss"], runs[s].final["validation_loss"]) for s in range(10)])
+        for runs in (near, far)
+    )
     document = result.json
     assert document["kind"] == "calibration"
     assert document["std"] == spread.std
-    assert document["std_pairs"] == spread.std_pairs
+    assert document["std_start"] == close.std_pairs
+    assert document["std_split"] == spread.std_pairs
     assert [row["n"] for row in document["rows"]] == [6, 10, 20, 30]
     assert document["sampling"]["examples"] == 30
-    again = calibrate(path, "--metric", "validation_loss", "--format", "csv")
-    assert "nothing to run" in again.err
-    rows = list(csv.DictReader(io.StringIO(again.out)))
-    assert [float(row["pairs"]) for row in rows] == [row["pairs"] for row in document["rows"]]
+    second = calibrate(path, "--metric", "validation_loss", "--format", "csv")
+    assert "nothing to run" in second.err
+    rows = list(csv.DictReader(io.StringIO(second.out)))
+    assert [float(row["split"]) for row in rows] == [row["split"] for row in document["rows"]]
     [file] = (tmp_path / "runs" / ".calibrations").iterdir()
     assert json.loads(file.read_text())["result"]["std"] == spread.std
 
 
-def test_twins_share_data_and_split_only(tmp_path: Path) -> None:
-    """The examples are the same to the last; the initial weights are not."""
+def test_what_runs_of_one_seed_share(tmp_path: Path) -> None:
+    """The examples are the same to the last, initial parameters those of the near run only, the order of neither."""
     from nnexp.config.load import load_data
     from nnexp.engine.experiment import Experiment
     from nnexp.engine.trainer import Trainer
@@ -67,13 +74,16 @@ def test_twins_share_data_and_split_only(tmp_path: Path) -> None:
     assert calibrate(path, "--quiet") == Outcome(0, "", "")
     configs = [read(folder).record["config"] for folder in folders(tmp_path / "runs")]
     one = next(c for c in configs if c["seed"] == 3)
-    other = next(c for c in configs if c.get("streams", {}).get("split") == 3)
-    a, b = (Experiment(load_data(config, "a run").config) for config in (one, other))
-    for split in ("train", "validation", "test"):
-        assert (a.data.split(split).x == b.data.split(split).x).all()
-        assert (a.data.split(split).t == b.data.split(split).t).all()
-    assert (Trainer(a).network.θ != Trainer(b).network.θ).any()
-    assert (Trainer(a).batches.order(0) != Trainer(b).batches.order(0)).any()
+    others = [c for c in configs if c.get("streams", {}).get("split") == 3]
+    near, far = sorted(others, key=lambda c: "init" not in c["streams"])
+    first, *again = (Trainer(Experiment(load_data(config, "a run").config)) for config in (one, near, far))
+    for trainer in again:
+        a, b = first.experiment.data, trainer.experiment.data
+        for split in ("train", "validation", "test"):
+            assert (a.split(split).x == b.split(split).x).all()
+            assert (a.split(split).t == b.split(split).t).all()
+        assert (first.batches.order(0) != trainer.batches.order(0)).any()
+    assert [bool((first.network.θ == trainer.network.θ).all()) for trainer in again] == [True, False]
 
 
 def test_accuracy_has_a_binomial_error_and_it_agrees_with_resampling(tmp_path: Path) -> None:
@@ -109,7 +119,7 @@ def test_compare_shows_it(tmp_path: Path) -> None:
     assert "calibrated on small (10 seeds): 6 pairs tell differences from " in sweep.out
     assert "a score on 30 validation examples: ± " in sweep.out
     by_name = nnexp("compare", "small", "--by", "optimizer", cwd=tmp_path)
-    assert "calibrated on small (10 seeds): 6 pairs" in by_name.out, "the twins are not among those of this name"
+    assert "calibrated on small (10 seeds): 6 pairs" in by_name.out, "the other runs have another name"
     assert "confounded" not in by_name.out
     other = nnexp("sweep", path, "optimizer=sgd,adam", "stop.epochs=1", "--seeds", 2, "-j", 1, "--new", cwd=tmp_path)
     assert "calibrated on small (10 seeds, another setting (stop.epochs)): 6 pairs" in other.out
@@ -124,7 +134,7 @@ def test_compare_shows_it(tmp_path: Path) -> None:
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     result = calibrate(config_file(tmp_path, **SHORT), "--dry-run")
     assert result.code == 0
-    assert "20 runs" in result.out
+    assert "30 runs" in result.out
     assert "nothing was run" in result.out
     assert not (tmp_path / "runs").exists()
 
@@ -142,7 +152,7 @@ def test_runs_that_diverge(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("iris", "diabetes"))
     result = calibrate(path, "--metric", "validation_loss")
     assert result.code == 2
-    assert "only 0 of the 10 seeds have a score in both of their runs; a spread needs 6" in result.err
+    assert "only 0 of the 10 seeds have a score in all of their runs; a spread needs 6" in result.err
     assert not (tmp_path / "runs" / ".calibrations").exists()
 
 
@@ -153,3 +163,15 @@ def test_a_surface_has_no_examples(tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "the sampling error of the examples is not known" in result.out
     assert "train_loss" in result.out
+
+
+def test_one_generator_for_parameters_and_order(tmp_path: Path) -> None:
+    """As in scikit-learn: then a run that shares the one shares the other, too."""
+    generator = {"initialization": {"name": "sklearn", "generator": "legacy"}}
+    path = config_file(tmp_path, **SHORT, **generator, batch={"name": "mini", "size": 8, "shuffle": "sklearn"})
+    document = calibrate(path, "--format", "json").json
+    assert document["std_start"] == 0.0
+    assert document["std_split"] > 0
+    assert (
+        "any where levels share split and initial parameters, for such runs have the same score" in calibrate(path).out
+    )

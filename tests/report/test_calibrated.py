@@ -11,15 +11,16 @@ import pytest
 from nnexp.report.calibrated import _at
 from nnexp.report.compare import compare
 from nnexp.report.tables import Grid
-from nnexp.store.calibrations import FOLDER, keep, kept
+from nnexp.store.calibrations import APART, FOLDER, SPLIT, START, keep, kept
 from tests.past import ADAM, past_run, read_all
 
+FACTORS = {START: 0.5, SPLIT: 1, APART: 2}
 SGD = {"name": "sgd", "lr": 0.1}
 
 
-def reach(n: int, in_pairs: bool, size: float | None) -> dict[str, Any]:
+def reach(n: int, kind: str, size: float | None) -> dict[str, Any]:
     low, high = (None, None) if size is None else (0.8 * size, 1.2 * size)
-    return {"n": n, "in_pairs": in_pairs, "smallest": size, "low": low, "high": high, "by_t": size}
+    return {"n": n, "kind": kind, "smallest": size, "low": low, "high": high, "by_t": size}
 
 
 def calibration(root: Path, **changes: Any) -> Path:
@@ -29,10 +30,8 @@ def calibration(root: Path, **changes: Any) -> Path:
     result = {
         "seeds": 40,
         "std": 0.04,
-        "reach": [
-            reach(n, in_pairs, size if in_pairs else 2 * size) for n, size in sizes.items() for in_pairs in (1, 0)
-        ],
-        "errors": [{"n": 10, "in_pairs": True, "false": 33, "of": 1000, "missed": 0.05}],
+        "reach": [reach(n, kind, factor * size) for n, size in sizes.items() for kind, factor in FACTORS.items()],
+        "errors": [{"n": 10, "kind": SPLIT, "false": 33, "of": 1000, "missed": 0.05}],
     }
     document = {
         "name": "past",
@@ -79,15 +78,16 @@ def test_nothing_is_kept(root: Path) -> None:
 
 def test_what_eight_pairs_tell(root: Path) -> None:
     calibration(root)
-    size = _at({"reach": [reach(6, True, 0.08), reach(10, True, 0.05)]}, 8, True, "smallest")
+    size = _at({"reach": [reach(6, SPLIT, 0.08), reach(10, SPLIT, 0.05)]}, 8, SPLIT, "smallest")
     assert 0.05 < size < 0.08  # type: ignore[operator]
     said = line(root)
-    assert said.startswith(f"calibrated on past (40 seeds): 8 pairs tell differences from {size:.3f} on (")
+    assert said.startswith("calibrated on past (40 seeds): 8 pairs tell differences from ")
+    assert f"from {size / 2:.3f} (same split and start) or {size:.3f} (same split only) on; against itself" in said
     assert "against itself 33 of 1,000 comparisons got a claim" in said
     assert "a score on 12 validation examples: ± 0.10 (standard error)" in said
     told = table(root).meta["calibration"]
-    assert (told["n"], told["in_pairs"], told["other"], told["split_error"]) == (8, True, [], 0.1)
-    assert told["smallest"] == pytest.approx(size)
+    assert (told["n"], told["other"], told["split_error"]) == (8, [], 0.1)
+    assert told["smallest"][SPLIT] == pytest.approx([size, 0.8 * size, 1.2 * size])  # type: ignore[operator]
 
 
 def test_test_scores_have_the_error_of_the_test_split(root: Path) -> None:
@@ -162,7 +162,7 @@ def test_fewer_than_six_pairs_are_told_what_six_tell(tmp_path: Path) -> None:
         past_run(tmp_path, 0.5 + seed / 100, optimizer=SGD, seed=seed)
         past_run(tmp_path, 0.6 + seed / 90, optimizer=ADAM, seed=seed)
     calibration(tmp_path)
-    assert "6 pairs tell differences from 0.080 on (0.064 to 0.096)" in line(tmp_path)
+    assert "6 pairs tell differences from 0.040 (same split and start) or 0.080 (same split only) on" in line(tmp_path)
 
 
 def test_where_runs_fail_nothing_may_be_found(root: Path) -> None:
@@ -172,7 +172,7 @@ def test_where_runs_fail_nothing_may_be_found(root: Path) -> None:
         one |= {"smallest": None, "low": None, "high": None}
     path.write_text(json.dumps(document))
     assert line(root).startswith(
-        "calibrated on past (40 seeds): no difference is found by 8 pairs in 4 of 5 comparisons"
+        "calibrated on past (40 seeds): 8 pairs find no difference 4 times in 5, for runs fail"
     )
 
 
@@ -184,6 +184,13 @@ def test_a_damaged_file_is_left_out(root: Path, text: str) -> None:
     assert [one.path for one in kept(root)[1]] == [path]
 
 
+@pytest.mark.parametrize("result", [{}, {"reach": 1}, {"reach": [1], "errors": []}, {"reach": [], "errors": [{}]}])
+def test_a_result_that_cannot_be_read(root: Path, result: dict[str, Any]) -> None:
+    calibration(root, result={"seeds": 40, "std": 0.1, **result})
+    assert line(root) == ""
+    assert len(kept(root)[1]) == 1
+
+
 def test_one_file_for_each_configuration_and_metric(root: Path) -> None:
     paths = {calibration(root), calibration(root, created="2026-02-02"), calibration(root, metric="validation_loss")}
     assert {path.parent for path in paths} == {root / FOLDER}
@@ -191,12 +198,21 @@ def test_one_file_for_each_configuration_and_metric(root: Path) -> None:
     assert [one.created[:7] for one in kept(root)[0]] == ["2026-01", "2026-02"]
 
 
+def test_no_luck_where_the_split_decides(root: Path) -> None:
+    path = calibration(root)
+    document = json.loads(path.read_text())
+    for one in document["result"]["reach"]:
+        one |= {"smallest": 0.0, "low": 0.0, "high": 0.0}
+    path.write_text(json.dumps(document))
+    assert "8 pairs find any difference, for runs of one split have the same score" in line(root)
+
+
 def test_between_and_beyond_the_kept_counts() -> None:
     """Where the difference is c / √n, so it is in between and beyond."""
-    result = {"reach": [reach(n, True, n**-0.5) for n in (6, 10, 20, 30)]}
+    result = {"reach": [reach(n, SPLIT, n**-0.5) for n in (6, 10, 20, 30)]}
     for n in (6, 7, 10, 15, 30, 100):
-        assert _at(result, n, True, "smallest") == pytest.approx(n**-0.5)
-    assert _at(result, 10, False, "smallest") is None
-    result["reach"][0] = reach(6, True, None)
-    assert _at(result, 8, True, "smallest") is None
-    assert _at(result, 12, True, "smallest") == pytest.approx(12**-0.5)
+        assert _at(result, n, SPLIT, "smallest") == pytest.approx(n**-0.5)
+    assert _at(result, 10, APART, "smallest") is None
+    result["reach"][0] = reach(6, SPLIT, None)
+    assert _at(result, 8, SPLIT, "smallest") is None
+    assert _at(result, 12, SPLIT, "smallest") == pytest.approx(12**-0.5)
