@@ -183,6 +183,7 @@ def test_ctrl_c_brings_the_checkpoints_here(tmp_path: Path, dask: Dask, local: t
     assert {run.id for run in stopped} < {run.id for run in Shelf(tmp_path / "runs").runs}
 
 
+@pytest.mark.slow
 def test_a_local_cluster_leaves_ctrl_c_to_the_command(tmp_path: Path) -> None:
     path = config_file(tmp_path, **LONG)
     with start("sweep", path, "--seeds", 2, "--cluster", "local", "-j", 2, cwd=tmp_path) as process:

@@ -109,6 +109,17 @@ def test_a_killed_parent(tmp_path: Path, undisturbed: tuple[Path, list[list[str]
     same(again, tmp_path, undisturbed)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal")
+def test_a_closed_terminal(tmp_path: Path) -> None:
+    """It ends all processes of the command but the workers, which see that they are alone."""
+    with start("sweep", sweep_folder(tmp_path), *GRID, "-j", 2, cwd=tmp_path) as process:
+        until(lambda: len(under_way(tmp_path)) == 2, process)
+        os.killpg(process.pid, signal.SIGHUP)
+        process.communicate(timeout=100)
+    assert process.returncode == -signal.SIGHUP
+    assert [run.status for run in Shelf(tmp_path / "runs").runs] == ["interrupted"] * 2
+
+
 def test_two_sweeps_at_once_run_each_trial_once(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
     path = sweep_folder(tmp_path)
     words = ("sweep", path, *GRID, "--format", "csv")
