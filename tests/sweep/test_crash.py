@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from nnexp.store.runs import Run, Shelf
+from nnexp.sweep.limits import Exceeded, Limits
 from tests.command import Outcome, folders, nnexp_process, start, until
 from tests.past import read
 from tests.small import EVERYTHING, config_file, log, model
@@ -210,6 +211,15 @@ def test_limits(tmp_path: Path) -> None:
     assert "tried again" not in result.err
     wider = nnexp_process("sweep", path, "stop.epochs=40", "limits.seconds=60", "schedule.how=slow", cwd=tmp_path)
     assert wider.code == 0, "a limit is no part of what a run computes"
+
+
+def test_a_limit_below_what_python_itself_takes() -> None:
+    """LLVM ends a process that has no memory left, so the limit must be told before."""
+    with (
+        pytest.raises(Exceeded, match=r"limits.megabytes: its process needed more than 10 MB \(\d+ MB\)"),
+        Limits(megabytes=10).held(lambda: False),
+    ):
+        pytest.fail("it was begun")
 
 
 def test_fail_fast(tmp_path: Path) -> None:
