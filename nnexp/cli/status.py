@@ -74,7 +74,8 @@ def _told(one: Standing) -> list[str]:
     lines += _some([f"  running: {run}" for run in one.running]) + _some([f"  {run}" for run in one.failures])
     if one.state == "under way":
         return [*lines, f"end it: nnexp stop {one.name}"]
-    if one.state == "interrupted" and one.command:
+    part = any(word.startswith("--shard") for word in one.command)  # what is left may be for other machines
+    if one.state == "interrupted" and one.command and not part:
         lines.append(f"go on: nnexp {shlex.join(one.command)}")
     lines.append(f"compare: nnexp compare {one.name}")
     return lines

@@ -69,6 +69,7 @@ class Limits(Settings):
         if self.megabytes is None:
             yield asked
             return
+        asked()  # where Python and its libraries alone are too much, LLVM would end the process without a word
         with _no_more_than(int(self.megabytes * MB)):
             try:
                 yield asked

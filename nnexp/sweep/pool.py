@@ -229,6 +229,8 @@ def _prepare(stop: Any, compiled: Any, orders: Orders) -> None:
     """A new worker leaves signals to its parent, which asks it to stop; without its parent it stops by itself."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):  # a terminal that is closed ends the parent
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = os.getppid()
     for name in ours(os.environ).keys() - orders.environment.keys():

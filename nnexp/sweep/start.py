@@ -34,9 +34,8 @@ def start_early(modules: list[str]) -> None:
     """Start the process that workers are forked from, which imports these modules while this one goes on."""
     if start_method() != FORKSERVER:
         return
-    from multiprocessing import forkserver, resource_tracker
+    from multiprocessing import forkserver
 
-    resource_tracker.ensure_running()  # it lets interrupts in when it starts, so that must be over
     multiprocessing.set_forkserver_preload(["nnexp.sweep.warm", *modules])
     with one_thread(), without_interrupts():
         forkserver.ensure_running()
@@ -48,6 +47,9 @@ def without_interrupts() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # it lets interrupts in when it starts, so that must be over
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -183,6 +183,20 @@ def test_ctrl_c_brings_the_checkpoints_here(tmp_path: Path, dask: Dask, local: t
     assert {run.id for run in stopped} < {run.id for run in Shelf(tmp_path / "runs").runs}
 
 
+@pytest.mark.slow
+def test_a_local_cluster_leaves_ctrl_c_to_the_command(tmp_path: Path) -> None:
+    path = config_file(tmp_path, **LONG)
+    with start("sweep", path, "--seeds", 2, "--cluster", "local", "-j", 2, cwd=tmp_path) as process:
+        until(lambda: len(under_way(tmp_path)) == 2, process)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, err = process.communicate(timeout=100)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    reasons = [run.record["reason"] for run in Shelf(tmp_path / "runs").runs]
+    assert len(reasons) == 2
+    assert all(reason.startswith("interrupted at step") for reason in reasons), reasons
+
+
 def test_a_search_that_goes_by_results(tmp_path: Path, dask: Dask) -> None:
     pytest.importorskip("optuna")
     dask.workers_there(2)

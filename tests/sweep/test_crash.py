@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from nnexp.store.runs import Run, Shelf
+from nnexp.sweep.limits import Exceeded, Limits
 from tests.command import Outcome, folders, nnexp_process, start, until
 from tests.past import read
 from tests.small import EVERYTHING, config_file, log, model
@@ -109,6 +110,17 @@ def test_a_killed_parent(tmp_path: Path, undisturbed: tuple[Path, list[list[str]
     same(again, tmp_path, undisturbed)
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no such signal")
+def test_a_closed_terminal(tmp_path: Path) -> None:
+    """It ends all processes of the command but the workers, which see that they are alone."""
+    with start("sweep", sweep_folder(tmp_path), *GRID, "-j", 2, cwd=tmp_path) as process:
+        until(lambda: len(under_way(tmp_path)) == 2, process)
+        os.killpg(process.pid, signal.SIGHUP)
+        process.communicate(timeout=100)
+    assert process.returncode == -signal.SIGHUP
+    assert [run.status for run in Shelf(tmp_path / "runs").runs] == ["interrupted"] * 2
+
+
 def test_two_sweeps_at_once_run_each_trial_once(tmp_path: Path, undisturbed: tuple[Path, list[list[str]]]) -> None:
     path = sweep_folder(tmp_path)
     words = ("sweep", path, *GRID, "--format", "csv")
@@ -199,6 +211,15 @@ def test_limits(tmp_path: Path) -> None:
     assert "tried again" not in result.err
     wider = nnexp_process("sweep", path, "stop.epochs=40", "limits.seconds=60", "schedule.how=slow", cwd=tmp_path)
     assert wider.code == 0, "a limit is no part of what a run computes"
+
+
+def test_a_limit_below_what_python_itself_takes() -> None:
+    """LLVM ends a process that has no memory left, so the limit must be told before."""
+    with (
+        pytest.raises(Exceeded, match=r"limits.megabytes: its process needed more than 10 MB \(\d+ MB\)"),
+        Limits(megabytes=10).held(lambda: False),
+    ):
+        pytest.fail("it was begun")
 
 
 def test_fail_fast(tmp_path: Path) -> None:
