@@ -13,6 +13,7 @@ from nnexp import __version__
 from nnexp.cli.again import diff, reproduce
 from nnexp.cli.check import check
 from nnexp.cli.compare import compare, show
+from nnexp.cli.export import export
 from nnexp.cli.keep import note, restore, rm, tag
 from nnexp.cli.plot import plot, reference
 from nnexp.cli.runs import runs
@@ -51,6 +52,7 @@ GROUPS: dict[str, dict[str, tuple[Callable[..., Any] | typer.Typer, str]]] = {
         "diff": (diff, "nnexp diff @last~1 @last"),
         "variance": (variance, "nnexp variance configs/digits.yaml"),
         "reproduce": (reproduce, "nnexp reproduce @last"),
+        "export": (export, "nnexp export @last --to tensorboard --out tensorboard"),
     },
     "Understanding": {
         "list": (list_components, "nnexp list optimizer"),

@@ -225,7 +225,8 @@ def export(
 ) -> None:
     """Write runs, and the sweeps that they make up, to one file with checksums.
 
-    Runs that are still running are left out. The same runs give the same bytes.
+    Runs that are still running are left out. The same runs give the same bytes. `nnexp runs import` reads the file;
+    into MLflow or TensorBoard: `nnexp export`.
     """
     from nnexp.report.choose import begun_since, matching
     from nnexp.report.numbers import size
