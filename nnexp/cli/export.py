@@ -41,8 +41,9 @@ def export(
 ) -> None:
     """Write runs that have ended into MLflow or TensorBoard.
 
-    What is there already is left as it is, so exporting twice adds nothing. This is for other programs and tells them
-    what they know; the archive that nnexp reads again, with every file, is `nnexp runs export` and `nnexp runs import`.
+    What is there already is left as it is, so exporting twice adds nothing.
+
+    Another command, `nnexp runs export`, writes the archive that nnexp itself reads again.
     """
     from nnexp.report.firewall import look_at, told
     from nnexp.report.trackers import TRACKERS, account

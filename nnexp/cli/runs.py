@@ -225,8 +225,9 @@ def export(
 ) -> None:
     """Write runs, and the sweeps that they make up, to one file with checksums.
 
-    Runs that are still running are left out. The same runs give the same bytes. `nnexp runs import` reads the file;
-    into MLflow or TensorBoard: `nnexp export`.
+    Runs that are still running are left out. The same runs give the same bytes.
+
+    `nnexp runs import` reads the file. Another command, `nnexp export`, writes for MLflow and TensorBoard.
     """
     from nnexp.report.choose import begun_since, matching
     from nnexp.report.numbers import size

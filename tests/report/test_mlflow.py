@@ -248,11 +248,11 @@ def test_places_that_cannot_be(root: Path) -> None:
 
 
 def test_times_of_a_run_that_goes_on_from_another(root: Path) -> None:
-    path = past_run(root, 0.9, record_ended="2026-01-01T00:01:00+00:00")
+    path = past_run(root, 0.9, record_ended="2026-01-01T12:31:00.125000+00:00")
     begun = datetime.fromisoformat(read(path).record["created"]).timestamp()
     (path / "metrics.csv").write_text("epoch,validation_loss,seconds\n0,1,0\n1,1,\n2,,100\n")
     told = account(read(path))
-    assert [point.time - begun for point in told.points] == pytest.approx([0, 0, told.ended - begun])
+    assert [point.time - begun for point in told.points] == pytest.approx([0, 0, 60])
     assert [point.values for point in told.points] == [
         {"validation_loss": 1.0, "seconds": 0.0},
         {"validation_loss": 1.0},
@@ -261,7 +261,9 @@ def test_times_of_a_run_that_goes_on_from_another(root: Path) -> None:
     alter(path, ended="soon")
     with pytest.raises(InputError, match=r"run.json: 'ended' is no time: soon"):
         account(read(path))
+    alter(path, ended=None)
     run = read(path)
+    assert account(run).ended == begun + run.record["train_seconds"]
     (path / "metrics.csv").write_text("epoch,validation_loss,seconds\n0,1\n")
     with pytest.raises(InputError, match=r"metrics.csv is damaged"):
         account(run)
