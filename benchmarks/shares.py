@@ -18,6 +18,9 @@ Draw = Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]
 Parts = Mapping[tuple[int, ...], float]
 """The variance of each effect, a set of streams; together 1."""
 
+ROUNDING = 1e-12
+"""What an end of an interval may be off by: a share of exactly 0 is estimated as some 1e-32."""
+
 DRAWS: dict[str, Draw] = {  # all with variance 1
     "normal": lambda rng, shape: rng.normal(size=shape),
     "uniform": lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, shape),
@@ -80,7 +83,10 @@ def coverage(truth: Truth, designs: int, seed: int = 0) -> np.ndarray:
     for _ in range(designs):
         found = components(scores(truth, rng), names)
         ends = [part.interval for part in found.parts] + [part.whole_interval for part in found.streams]
-        held += [end is not None and end[0] <= share <= end[1] for share, end in zip(truth.shares, ends, strict=True)]
+        held += [
+            end is not None and end[0] - ROUNDING <= share <= end[1] + ROUNDING
+            for share, end in zip(truth.shares, ends, strict=True)
+        ]
     return held / designs
 
 

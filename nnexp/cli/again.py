@@ -154,12 +154,13 @@ def _document(run: Run, found: Reproduction) -> dict[str, Any]:
 def diff(
     one: Annotated[str, typer.Argument(metavar="RUN", help="An id, folder or @last~1.", autocompletion=complete_run)],
     other: RunArgument,
-    test: Annotated[bool, typer.Option("--test", help="Show the scores on the test split, too.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Show test scores, too; each look is counted.")] = False,
     how: FormatOption = "table",
     runs: RunsOption = None,
 ) -> None:
     """Show in what two runs differ: configuration, outcome, versions, machine; and their scores."""
     from nnexp.report.differences import difference
+    from nnexp.report.firewall import look_at, told
     from nnexp.report.tables import FORMATS, render
     from nnexp.store.runs import Shelf
 
@@ -169,4 +170,8 @@ def diff(
     a, b = shelf.one(one), shelf.one(other)
     if a.path.resolve() == b.path.resolve():
         raise InputError(f"'{one}' and '{other}' are the same run, {a.id}")
-    render(difference(a, b, test), how, out(), every_column=True)
+    grid = difference(a, b, test)
+    if test:
+        grid.meta["looks"] = look_at([a, b], "final")
+        grid.notes.append(told(grid.meta["looks"]))
+    render(grid, how, out(), every_column=True)

@@ -135,17 +135,20 @@ def show(
     word: Annotated[
         str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)
     ] = "@last",
+    test: Annotated[bool, typer.Option("--test", help="Show test scores, too; each look is counted.")] = False,
     how: DocumentOption = "table",
     runs: RunsOption = None,
 ) -> None:
     """Show one run: configuration, curves, final metrics, versions."""
     check_format(how, ("table", "json"))
+    from nnexp.report.firewall import look_at, open_to
     from nnexp.store.folder import finite
     from nnexp.store.runs import Shelf
 
     shelf = Shelf(runs_root(runs))
     name_damaged(shelf.damaged)
     run = shelf.one(word)
+    looks = look_at([run], "final") if test else {}
     try:
         metrics = run.metrics()
     except InputError as error:
@@ -154,13 +157,18 @@ def show(
     if how == "json":
         document = {**run.record, "status": run.status, "path": str(run.path), "metrics": metrics}
         document |= {"tags": labels_of(run).tags, "note": labels_of(run).note}
+        if document.get("final") is not None:
+            document["final"] = open_to(document["final"], test)
+        if test:
+            document["looks"] = looks
         typer.echo(json.dumps(finite(document), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    _show(run, metrics)
+    _show(run, metrics, looks)
 
 
-def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
+def _show(run: Run, columns: dict[str, list[float | None]], looks: dict[str, int]) -> None:
     from nnexp.config.load import to_yaml
+    from nnexp.report.firewall import open_to, told, unseen
     from nnexp.report.numbers import duration, score
     from nnexp.report.tables import Column, Grid, render
 
@@ -187,14 +195,15 @@ def _show(run: Run, columns: dict[str, list[float | None]]) -> None:
         pair = {name: columns[name] for name in (f"train_{what}", f"validation_{what}") if name in columns}
         if any(sum(v is not None and isfinite(v) for v in values) > 1 for values in pair.values()):
             _draw(pair, epochs, console)
-    if run.final:
-        names = list(dict.fromkeys(key.partition("_")[2] for key in run.final))
-        splits = list(dict.fromkeys(key.partition("_")[0] for key in run.final))
+    if final := open_to(run.final, bool(looks)):
+        names = list(dict.fromkeys(key.partition("_")[2] for key in final))
+        splits = list(dict.fromkeys(key.partition("_")[0] for key in final))
         rows: list[dict[str, Any]] = [
-            {"split": split} | {name: run.final.get(f"{split}_{name}") for name in names} for split in splits
+            {"split": split} | {name: final.get(f"{split}_{name}") for name in names} for split in splits
         ]
         heads = [Column("split", "split"), *(Column(name, name, score, True) for name in names)]
-        render(Grid(heads, rows), "table", console)
+        notes = [told(looks)] if looks else [unseen(run.id)] if len(final) < len(run.final) else []
+        render(Grid(heads, rows, notes=notes), "table", console)
     if record.get("pretraining"):
         typer.echo("mean squared error of the reconstruction of each layer's inputs, before and after pre-training")
         heads = [Column("layer", "layer"), *(Column(when, when, score, True) for when in ("before", "after"))]

@@ -82,6 +82,11 @@ GROUPS: dict[str, dict[str, Entry]] = {
             "Train a run again in a temporary folder and say whether the bytes are the same.",
             "nnexp reproduce @last",
         ),
+        "export": Entry(
+            "export:export",
+            "Write runs that have ended into MLflow or TensorBoard.",
+            "nnexp export @last --to tensorboard --out tensorboard",
+        ),
     },
     "Understanding": {
         "list": Entry("vocabulary:list_components", "List what a configuration can name.", "nnexp list optimizer"),

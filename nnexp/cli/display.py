@@ -121,7 +121,9 @@ class JsonLines(Display):
         told = {"run": result.run_id, "status": result.status, "reason": result.reason, "seconds": result.seconds}
         best = None if self.tally.best is None else vars(self.tally.best)
         progress = {"states": self.tally.counts, "best": best}
-        final = {name: value for name, value in result.final.items() if not name.startswith("test_")}
+        from nnexp.report.firewall import open_to
+
+        final = open_to(result.final, test=False)
         self.event("ended", **_identity(result.job), **told, final=final, **progress)
 
     def said(self, text: str) -> None:

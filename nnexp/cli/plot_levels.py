@@ -125,11 +125,6 @@ def _check(target: Path | None) -> None:
 def _chosen(words: list[str] | None, where: list[str] | None, runs: Path | None) -> list[Run]:
     """The runs that the words and conditions of a command mean. Raises InputError where there are none."""
     from nnexp.report.choose import matching
-    from nnexp.report.grouping import not_test
-    from nnexp.report.query import read
-
-    for key in [key for text in where or () for key in read(text).keys]:
-        not_test("--where", key)
 
     chosen = matching(_selected(words, where, runs_root(runs)), where or ())
     if not chosen:

@@ -226,6 +226,8 @@ def export(
     """Write runs, and the sweeps that they make up, to one file with checksums.
 
     Runs that are still running are left out. The same runs give the same bytes.
+
+    `nnexp runs import` reads the file. Another command, `nnexp export`, writes for MLflow and TensorBoard.
     """
     from nnexp.report.choose import begun_since, matching
     from nnexp.report.numbers import size

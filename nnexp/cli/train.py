@@ -128,7 +128,12 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str, source: Any = No
         say(f"{error}\ngo on when there is room: nnexp train --resume {folder.id}")
         raise typer.Exit(1) from None
     if how == "json":
-        typer.echo(json.dumps({"path": str(folder.path), **folder.read_record()}, indent=1))
+        from nnexp.report.firewall import open_to
+
+        document = {"path": str(folder.path), **folder.read_record()}
+        if document.get("final") is not None:
+            document["final"] = open_to(document["final"], test=False)
+        typer.echo(json.dumps(document, indent=1))
     elif not quiet and record["status"] == "finished":
         _summary(experiment, folder, record)
     if record["status"] == "interrupted":
@@ -142,10 +147,11 @@ def _train(experiment: Any, folder: Any, quiet: bool, how: str, source: Any = No
 
 def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
     from nnexp.engine.data import SPLITS
+    from nnexp.report.firewall import open_to, unseen
     from nnexp.report.numbers import duration, score
     from nnexp.report.tables import Column, Grid, render
 
-    final = record["final"]
+    final = open_to(record["final"], test=False)
     names = ["loss", *(metric.name for metric in experiment.metrics)]
     columns = [Column("split", "split")]
     if experiment.data.features:  # a surface has none
@@ -162,6 +168,8 @@ def _summary(experiment: Any, folder: Any, record: dict[str, Any]) -> None:
         f"{record['reason']}, {record['step']:,} steps, {took} of training, {record['parameters']:,} parameters",
         markup=False,
     )
+    if len(final) < len(record["final"]):
+        say(unseen(record["id"]))
     say(f"look closer: nnexp show {record['id']}    compare: nnexp compare {shlex.quote(record['name'])}")
 
 

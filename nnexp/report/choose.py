@@ -27,12 +27,21 @@ UNKNOWN = datetime.min.replace(tzinfo=UTC)
 _AGO = re.compile(r"^\s*(\d+(?:\.\d+)?|an?)\s*([A-Za-z]+?)s?(?:\s+ago)?\s*$")
 
 
-def matching(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
-    """The runs that meet all conditions, such as `optimizer.lr<0.1 and (tag=good or @best)`. Raises InputError."""
-    if not conditions or not runs:
+def matching(runs: Sequence[Run], conditions: Sequence[str], test: bool = False) -> list[Run]:
+    """The runs that meet all conditions, such as `optimizer.lr<0.1 and (tag=good or @best)`.
+
+    Raises InputError; for conditions on test scores, too, unless `test` says that looks at them are counted.
+    """
+    if not conditions:
         return list(runs)
+    from nnexp.report.firewall import not_test
     from nnexp.report.frame import frame
-    from nnexp.report.query import where
+    from nnexp.report.query import read, where
+
+    for text in () if test else conditions:
+        not_test("--where", text, read(text).keys)
+    if not runs:
+        return []
 
     return [runs[i] for i in where(frame(runs), conditions)]
 

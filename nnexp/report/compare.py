@@ -10,9 +10,9 @@ from nnexp.errors import InputError
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
 from nnexp.report.choose import matching
+from nnexp.report.firewall import not_test, told
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import duration, number, score
-from nnexp.report.query import read
 from nnexp.report.rows import (
     best_of,
     column_of,
@@ -28,9 +28,7 @@ from nnexp.report.rows import (
 from nnexp.report.tables import Column, Grid, headings
 from nnexp.store.looks import look
 from nnexp.store.runs import Run
-
-TEST = "test_"
-"""What the names of test scores begin with."""
+from nnexp.store.scores import TEST
 
 
 def compare(
@@ -51,16 +49,10 @@ def compare(
     selection.
     """
     given, asked = conditions, asked or Asked()
-    named: list[tuple[str, str, Sequence[str]]] = [("--metric", word, (word,)) for word in (metric,) if word]
-    named += [("--sort", word, (word.lstrip("-"),)) for word in (sort,) if word]
-    named += [("--where", text, read(text).keys) for text in conditions]
-    for option, word, names in named:
-        if not asked.test and any(name.startswith(TEST) for name in names):
-            raise InputError(
-                f"{option}: '{word}' looks at the test split, which is not for choosing; choose by validation, and "
-                "look at what was chosen with --test (looks are counted)"
-            )
-    runs = matching(runs, conditions)
+    for option, word in (("--metric", metric), ("--sort", sort)):
+        if word and not asked.test:
+            not_test(option, word, (word.lstrip("-"),))
+    runs = matching(runs, conditions, asked.test)
     data = frames.frame(runs)
     chosen = [runs[i] for i in data.index]
     if not chosen:
@@ -95,10 +87,7 @@ def count_look(grid: Grid, root: Path) -> None:
     if (tested := grid.meta.get("tested")) is None:
         return
     tested["looks"] = look(root, tested["datasets"], str(grid.meta["metric"]), tested["runs"])
-    counts = "; ".join(
-        f"{count:,} look{'s' if count != 1 else ''} at {name}" for name, count in tested["looks"].items()
-    )
-    grid.notes.append(f"test scores are for the last look, after choosing by validation; so far {counts}")
+    grid.notes.append(told(tested["looks"]))
 
 
 def _runs(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
+from nnexp.report.firewall import open_to
 from nnexp.report.numbers import number
 from nnexp.report.tables import Column, Grid
 from nnexp.store.runs import Run
@@ -51,8 +52,7 @@ def difference(one: Run, other: Run, test: bool = False) -> Grid:
             {"what": what, "key": key, "a": a, "b": b, "difference": _apart(a, b) if what == "outcome" else None}
             for key, (a, b) in keys.items()
         ]
-    names = [name for name in dict.fromkeys([*one.final, *other.final]) if test or not name.startswith("test_")]
-    for name in names:
+    for name in open_to(one.final | other.final, test):
         a, b = one.final.get(name), other.final.get(name)
         rows.append({"what": "score", "key": name, "a": a, "b": b, "difference": _apart(a, b)})
     columns = [

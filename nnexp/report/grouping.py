@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnexp.errors import InputError
+from nnexp.report.firewall import not_test
 from nnexp.report.frame import (
     OUTCOME,
     Frame,
@@ -25,17 +26,7 @@ from nnexp.report.rows import distinct, groups_of, named_metric, varies_within
 from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import headings
 from nnexp.store.runs import Run
-
-TEST = "test_"
-"""How the names of scores on the test split begin."""
-
-
-def not_test(option: str, word: str) -> None:
-    """Raises InputError where a word looks at the test split."""
-    if word.startswith(TEST):
-        raise InputError(
-            f"{option}: '{word}' looks at the test split, which is not for choosing; pictures show the other splits"
-        )
+from nnexp.store.scores import TEST
 
 
 @dataclass(frozen=True)

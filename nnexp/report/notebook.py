@@ -10,6 +10,7 @@ from nnexp.errors import InputError
 from nnexp.report.choose import matching
 from nnexp.report.compare import compare as compare_runs
 from nnexp.report.compare import count_look
+from nnexp.report.firewall import look_at, open_to
 from nnexp.report.frame import OUTCOME, _missing, config_columns, frame, metric_columns
 from nnexp.report.tables import Grid
 from nnexp.store.runs import Run, Shelf, read_run, root_folder
@@ -21,16 +22,21 @@ PLACE = "path"
 """The column that holds each run's folder."""
 
 
-def load(place: str | Path | None = None, where: str | Sequence[str] = (), curves: bool = False) -> DataFrame:
+def load(
+    place: str | Path | None = None, where: str | Sequence[str] = (), curves: bool = False, test: bool = False
+) -> DataFrame:
     """Past runs as a pandas frame: a row a run, or with `curves` a row for each of its rows in metrics.csv.
 
     `place` is a runs folder, a sweep's or a run's; None for NNEXP_RUNS, else runs/. A name, an id, @last or @tag
     is looked for in that. `where` takes conditions as in `nnexp compare --where`. Columns are the outcome (id, status,
-    seconds, ...), tags, configuration under dotted keys, final scores (test scores, too, which are not for choosing),
-    and each run's folder, `path`; with `curves` outcome and configuration are repeated beside each row's epoch, step,
-    losses and metrics. Raises InputError where there is nothing, or a condition names what no run has.
+    seconds, ...), tags, configuration under dotted keys, final scores, and each run's folder, `path`; with `curves`
+    outcome and configuration are repeated beside each row's epoch, step, losses and metrics. With `test` the test
+    scores are among the final ones; that is a look at them, which is recorded, and `attrs["looks"]` says how many there
+    were. Raises InputError where there is nothing, or a condition names what no run has.
     """
-    runs = matching(_runs(place), [where] if isinstance(where, str) else list(where))
+    if curves and test:
+        raise InputError("curves hold no test scores; load the final ones with test=True and without curves")
+    runs = matching(_runs(place), [where] if isinstance(where, str) else list(where), test)
     if not runs:
         raise InputError(f"no runs in {place or root_folder()}" + (f" where {where}" if where else ""))
     from pandas import DataFrame, concat
@@ -41,8 +47,11 @@ def load(place: str | Path | None = None, where: str | Sequence[str] = (), curve
     columns: dict[str, list[Any]] = {key: [None if _missing(v) else v for v in data[key]] for key in keys}
     columns["tags"] = [run.tags for run in runs]
     if not curves:
-        scores = {key: data[key] for key in metrics}
-        return DataFrame({**columns, **scores, PLACE: [run.place for run in runs]})
+        scores = open_to({key: data[key] for key in metrics}, test)
+        table = DataFrame({**columns, **scores, PLACE: [run.place for run in runs]})
+        if test:
+            table.attrs["looks"] = look_at(runs, "final")
+        return table
     # what a run's record says of its end would be taken for the row's
     fixed = {key: values for key, values in columns.items() if key not in ("epoch", "step", "train_seconds")}
     parts = []

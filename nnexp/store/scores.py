@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nnexp.store.runs import Run
 
+TEST = "test_"
+"""What the names of scores on the test split begin with."""
+
 
 def metric_columns(runs: Sequence[Run]) -> list[str]:
     """Losses and metrics that any of the runs has, validation first, then training, then test."""

@@ -33,6 +33,7 @@ from nnexp.store.folder import RunFolder, write_whole
 from nnexp.store.parents import now
 from nnexp.store.room import why_not
 from nnexp.store.runs import Run, Shelf
+from nnexp.store.scores import TEST
 from nnexp.sweep.identity import Given, Identity
 from nnexp.sweep.jobs import Result
 from nnexp.sweep.plan import Job, Plan
@@ -51,7 +52,7 @@ class Records:
         self._where: dict[str, list[int]] = {}
         for number, job in enumerate(plan.jobs):
             self._where.setdefault(job.fingerprint, []).append(number)
-        self._metrics = [name for name in plan.metrics if not name.startswith("test_")]
+        self._metrics = [name for name in plan.metrics if not name.startswith(TEST)]
         self._keys, self._settings = _varying(plan.jobs)
         self._cases = any(job.trial.case for job in plan.jobs)
         self._states = ["planned"] * len(plan.jobs)

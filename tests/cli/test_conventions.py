@@ -45,6 +45,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "reproduce": ("reproduce", "trained"),
     "runs": ("runs",),
     "runs export": ("runs", "export", "@last", "new.zip"),
+    "export": ("export", "trained", "--to", "tensorboard", "--out", "there"),
     "runs import": ("runs", "import", "old.tar.gz"),
     "tag": ("tag", "@last", "good"),
     "note": ("note", "@last", "a note"),

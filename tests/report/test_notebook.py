@@ -11,6 +11,7 @@ import pytest
 import nnexp as package
 from nnexp.errors import InputError
 from nnexp.report.asked import Asked
+from nnexp.report.firewall import open_to
 from nnexp.store.labels import change_labels
 from nnexp.store.runs import Run
 from tests.command import nnexp
@@ -36,13 +37,26 @@ def test_a_row_a_run(runs: list[Run]) -> None:
     assert list(data["optimizer.name"]) == ["sgd"] * 3 + ["adam"] * 3 + ["sgd"]
     assert list(data["status"]) == ["finished"] * 6 + ["diverged"]
     for run, row in zip(runs[:6], data.to_dict("records"), strict=False):
-        assert all(row[key] == value for key, value in run.final.items()), "to the bit"
+        assert all(row[key] == value for key, value in open_to(run.final, test=False).items()), "to the bit"
         assert row["seed"] == run.record["seed"]
         assert Path(row["path"]).resolve() == run.path.resolve()
     assert data["validation_accuracy"].isna().tolist() == [False] * 6 + [True]
     assert data["tags"].iloc[-1] == ("odd",)
     assert "<table" in data._repr_html_()
     assert package.load().equals(data)
+
+
+def test_test_scores_on_request(runs: list[Run]) -> None:
+    data = package.load("runs")
+    assert not [name for name in data.columns if name.startswith("test_")]
+    tested = package.load("runs", test=True)
+    assert list(tested["test_accuracy"][:6]) == [run.final["test_accuracy"] for run in runs[:6]]
+    assert tested.attrs["looks"] == {"moons": 1}
+    assert package.load("runs", where="test_accuracy<2", test=True).attrs["looks"] == {"moons": 2}
+    with pytest.raises(InputError, match="--where: 'test_accuracy<2' looks at the test split"):
+        package.load("runs", where="test_accuracy<2")
+    with pytest.raises(InputError, match="curves hold no test scores"):
+        package.load("runs", curves=True, test=True)
 
 
 def test_a_row_an_epoch(runs: list[Run]) -> None:

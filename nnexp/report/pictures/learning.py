@@ -9,8 +9,9 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError, did_you_mean
+from nnexp.report.firewall import not_test
 from nnexp.report.frame import default_metric
-from nnexp.report.grouping import Level, Levels, ended_otherwise, not_test
+from nnexp.report.grouping import Level, Levels, ended_otherwise
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
     Comparison,
