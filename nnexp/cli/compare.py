@@ -62,6 +62,19 @@ def compare(
     test: Annotated[
         bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
     ] = False,
+    summary: Annotated[
+        str, typer.Option(metavar="WHAT", help="Judge each run by its last score, its best row, or its area.")
+    ] = "last",
+    reach: Annotated[
+        float | None, typer.Option(metavar="VALUE", help="Judge how soon the metric is as good as this.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option("--x", metavar="AXIS", help="For area and --reach: epochs, updates, examples or seconds."),
+    ] = None,
+    match: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="Fair pairs: at equal params, updates or seconds.")
+    ] = None,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -80,7 +93,7 @@ def compare(
         raise InputError("--by averages and --each does not; give one of them")
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded, test)
+    asked = Asked(baseline, margin, allow_confounded, test, summary, over, reach, match)
     root = runs_root(runs)
     show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 

@@ -101,6 +101,10 @@ class SurfaceExperiment(Experiment):
         return Data(one, empty, empty, (), None, (), 0.0, 1.0, digest, ())
 
     @property
+    def examples(self) -> int | None:
+        return None
+
+    @property
     def extras(self) -> list[str]:
         return [*super().extras, *(f"theta{i + 1}" for i in range(min(self.surface.size(), LOGGED)))]
 

@@ -1935,7 +1935,7 @@ COMMANDS = [
     line("plot-curves-ending", "plot curves -o c.gif", "--out: 'c.gif' ends in none of .svg, .png, .pdf"),
     line("plot-curves-no-ending", "plot curves -o c", "--out: 'c' ends in none of .svg, .png, .pdf"),
     line("plot-curves-no-folder", "plot grid -o no/c.svg", "--out: there is no folder no"),
-    line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, steps, seconds; did you "),
+    line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, updates, examples, seconds; "),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
     line(
         "plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"
