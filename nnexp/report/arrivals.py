@@ -104,10 +104,8 @@ def _censored(arrivals: Sequence[Sequence[Arrival]], tau: float) -> list[str]:
     early = sum(one.time < tau for one in never)
     notes = []
     if never:
-        told = (
-            f"{len(never)} of {len(everyone)} runs never arrive, and count as censored: not there yet when they ended"
-        )
-        notes.append(told + (f", those {lost} that diverged or failed at τ" if lost else ""))
+        told = f"{len(never)} of {len(everyone)} runs never arrive; they are censored, not there yet when they ended"
+        notes.append(told + (f", and the {lost} that diverged or failed up to τ" if lost else ""))
     if early:
         notes.append(
             f"{early} of them ended before τ, and are taken to be like the others that were not there yet; a run that "

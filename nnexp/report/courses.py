@@ -78,7 +78,7 @@ class Course:
 
 def final_scores(data: Frame, members: Sequence[Sequence[int]], metric: str | None, higher: bool) -> Read:
     """The score of each run's final parameters."""
-    values = data[metric] if metric in data.columns else [None] * len(data)
+    values: list[Any] = data[metric] if metric in data.columns else [None] * len(data)
     status, outcomes, unmeasured = data["status"], [], 0
     for index in members:
         found: list[Outcome] = []
@@ -87,8 +87,8 @@ def final_scores(data: Frame, members: Sequence[Sequence[int]], metric: str | No
             if metric is not None and status[i] == "finished" and metric not in brief.setting.metrics:
                 unmeasured += 1
             elif status[i] in ENDED:
-                good = status[i] == "finished" and value is not None and math.isfinite(value)
-                found.append(((brief.seed, brief.data), float(value) if good else None))
+                bad = status[i] != "finished" or value is None or not math.isfinite(value)
+                found.append(((brief.seed, brief.data), None if bad else float(value)))
         outcomes.append(found)
     return Read(data, outcomes, higher, metric or "no result yet,", unmeasured)
 

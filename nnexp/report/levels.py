@@ -313,7 +313,10 @@ def _columns(
         Column("apart", "difference", lambda v: signed(v, finer), True, 0, apart, 1),
         Column("p_holm", "p", chance, True, 0, ("p", "p_holm", "p_equivalent", "p_success"), 1),
         Column("g", "g", lambda v: "" if v is None else score(v, 2), True, 2, (), 1),
-        Column("p_better", "P(A>B)", lambda v: "" if v is None else score(v, 2), True, 3, (), 1),
+    ]
+    if read.scored is None:
+        columns.append(Column("p_better", "P(A>B)", lambda v: "" if v is None else score(v, 2), True, 3, (), 1))
+    columns += [
         Column("verdict", "verdict", number, False, 0, (), 1),
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]

@@ -15,7 +15,7 @@ from nnexp.errors import InputError
 from nnexp.report.arrivals import times_to
 from nnexp.report.asked import Asked
 from nnexp.report.axes import UNITS, Points, at, axis_of
-from nnexp.report.courses import Course, Read, course_of, scored
+from nnexp.report.courses import Course, Read, best_of_rows, course_of, scored
 from nnexp.report.findings import decimals_of
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED
@@ -51,7 +51,8 @@ def of_curves(data: Frame, members: Sequence[Sequence[int]], metric: str | None,
         courses = {i: c.up_to(place, limit) for i, c in courses.items()}
         if late := [c.run.id for c in courses.values() if c.finished and not c.values]:
             raise InputError(
-                f"--match {asked.match}: {late[0]} has no row up to {number(limit)} {asked.match}, where {shortest} ends"
+                f"--match {asked.match}: {late[0]} has no row up to {number(limit)} {asked.match}, "
+                f"where {shortest} ends"
             )
         read = {i: c.places[-1][place] for i, c in courses.items() if c.finished and c.values}
         data = _read_at(data, courses)
@@ -125,19 +126,16 @@ def _bests(data: Frame, levels: Sequence[Sequence[Course]], metric: str, higher:
     parts = ("optimism", "optimism_low", "optimism_high", "optimism_n")
     few = min(counts, default=0), max(counts, default=0)
     rows = f"{few[0]}" if few[0] == few[1] else f"{few[0]} to {few[1]}"
-    notes = [
-        f"best of epochs is optimistic: the best of {rows} rows, chosen by the score that is shown; 'best - last' is the "
-        "mean over the runs of a level of what that adds to the last row"
-    ]
-    notes.append(
-        "it favours levels whose curves are noisy"
-        + (" and runs that have more rows" if few[0] < few[1] else "")
-        + "; --summary last, or early stopping and a test set, does not"
+    longer = " and longer runs" if few[0] < few[1] else ""
+    note = (
+        f"the best of {rows} rows is chosen by the score that is shown, so it is optimistic: by 'best - last', the "
+        f"mean over a level's runs of the best less the last row; it favours noisy curves{longer}, and --summary last "
+        "does not"
     )
     column = Column("gain", "best - last", shown, True, 0, parts)
     plain = scored(data, levels, lambda course: best_of_rows(course.values, higher), higher)
     what = f"best {metric} of all rows"
-    return replace(plain, what=what, cells=cells, columns=[column], notes=notes, meta={"rows": list(few)})
+    return replace(plain, what=what, cells=cells, columns=[column], notes=[note], meta={"rows": list(few)})
 
 
 def _signed(value: float | None, decimals: int) -> str:
