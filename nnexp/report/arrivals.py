@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.report.axes import UNITS
-from nnexp.report.courses import Course, Outcome, Read, best_of_rows
+from nnexp.report.courses import Course, Read, best_of_rows
 from nnexp.report.findings import decimals_of
 from nnexp.report.frame import Frame
 from nnexp.report.numbers import number, score
@@ -26,6 +27,41 @@ def arrival(course: Course, value: float, higher: bool) -> Arrival:
     return Arrival(course.xs[-1] if course.finished and course.xs else math.inf, False)
 
 
+@dataclass(frozen=True)
+class Times:
+    """Arrivals as the verdict wants them: restricted means of sizes that add up, and a test of log-rank scores."""
+
+    arrivals: Sequence[Sequence[Arrival]]
+    units: Sequence[Sequence[Hashable]]
+    tau: float
+    outcomes: list[list[tuple[Hashable, float]]]
+    """For each run of each level its unit, and its part of the restricted mean."""
+
+    @classmethod
+    def of(cls, arrivals: Sequence[Sequence[Arrival]], units: Sequence[Sequence[Hashable]]) -> Times:
+        tau = horizon(arrivals)
+        sizes = [list(map(float, pseudo(level, tau))) for level in arrivals]
+        outcomes = [list(zip(own, found, strict=True)) for own, found in zip(units, sizes, strict=True)]
+        return cls(arrivals, units, tau, outcomes)
+
+    def scored(self, baseline: int) -> Scored:
+        """The log-rank scores of each level with the baseline, a mean a unit."""
+        found = {}
+        for i, (own, units) in enumerate(zip(self.arrivals, self.units, strict=True)):
+            if i != baseline:
+                scores, others = logrank_scores(own, self.arrivals[baseline])
+                found[i] = (_by_unit(units, scores), _by_unit(self.units[baseline], others))
+        return found
+
+
+def _by_unit(units: Sequence[Hashable], scores: Sequence[float]) -> dict[Hashable, float]:
+    """The mean score of each unit, which may have several runs in a level."""
+    found: dict[Hashable, list[float]] = {}
+    for unit, one in zip(units, scores, strict=True):
+        found.setdefault(unit, []).append(one)
+    return {unit: math.fsum(several) / len(several) for unit, several in found.items()}
+
+
 def times_to(
     data: Frame, levels: Sequence[Sequence[Course]], metric: str, value: float, over: str, higher: bool
 ) -> Read:
@@ -40,16 +76,12 @@ def times_to(
         raise InputError(
             f"--reach {value:g}: in no run is {metric} ever {least} that; the best of all rows is {number(best)}"
         )
-    tau = horizon(arrivals)
-    sizes = [pseudo(level, tau) for level in arrivals]
-    outcomes: list[list[Outcome]] = [
-        [(course.unit, float(size)) for course, size in zip(level, found, strict=True)]
-        for level, found in zip(levels, sizes, strict=True)
-    ]
+    times = Times.of(arrivals, [[course.unit for course in level] for level in levels])
+    tau = times.tau
     cells: list[dict[str, Any]] = []
     errors = []
-    for level, found in zip(arrivals, sizes, strict=True):
-        s, there = summarize(found), sum(one.arrived for one in level)
+    for level, found in zip(arrivals, times.outcomes, strict=True):
+        s, there = summarize([size for _, size in found]), sum(one.arrived for one in level)
         errors.append(None if s.std is None else s.std / math.sqrt(s.n))
         cells.append({"reached": (there, len(level)), "arrived": there, "ended": len(level), "error": errors[-1]})
         cells[-1]["median"] = median(level)
@@ -60,21 +92,12 @@ def times_to(
         Column("error", "std error", lambda v: score(v, decimals), True, 1),
     ]
 
-    def scored(baseline: int) -> Scored:
-        units = [[course.unit for course in level] for level in levels]
-        found = {}
-        for i in range(len(levels)):
-            if i != baseline:
-                own, other = logrank_scores(arrivals[i], arrivals[baseline])
-                found[i] = (_by_unit(units[i], own), _by_unit(units[baseline], other))
-        return found
-
     target = f"{metric} is {least} {value:g}"
     notes = [f"means are restricted to τ = {number(tau)} {unit}, of the first row in which {target}"]
     notes += _censored(arrivals, tau)
     return Read(
         data,
-        outcomes,
+        [list(found) for found in times.outcomes],
         higher=False,
         what=f"{unit} until {target}",
         mean="restricted mean",
@@ -84,16 +107,8 @@ def times_to(
         columns=columns,
         notes=notes,
         meta={"x": unit, "reach": value, "direction": least, "tau": tau},
-        scored=scored,
+        scored=times.scored,
     )
-
-
-def _by_unit(units: Sequence[Hashable], scores: Sequence[float]) -> dict[Hashable, float]:
-    """The mean score of each unit, which may have several runs in a level."""
-    found: dict[Hashable, list[float]] = {}
-    for unit, one in zip(units, scores, strict=True):
-        found.setdefault(unit, []).append(one)
-    return {unit: math.fsum(several) / len(several) for unit, several in found.items()}
 
 
 def _censored(arrivals: Sequence[Sequence[Arrival]], tau: float) -> list[str]:
