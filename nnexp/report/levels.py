@@ -97,8 +97,9 @@ def levels(
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
     if pooled and failed and any(judged.verdicts):
         notes.append("of the runs that a level pools, one that failed makes its seed count as failed")
-    if judged.guard.unequal and any(judged.verdicts):
-        notes.append(f"the levels do not have the same {', '.join(judged.guard.unequal)}")
+    unequal = [what for what in judged.guard.unequal if not what.startswith(matched.equal)]
+    if unequal and any(judged.verdicts):
+        notes.append(f"the levels do not have the same {', '.join(unequal)}")
     if judged.guard.incomparable:
         notes.append(f"no verdict: {judged.guard.incomparable}")
     if len(shown) < len(rows):

@@ -13,6 +13,7 @@ from nnexp.store.runs import Run
 
 TOLERANCE = 0.1
 """How far two numbers of parameters may be apart, as a share of the larger one, and count as equal."""
+PERCENT = f"{100 * TOLERANCE:.0f} %"
 SHOWN = 4
 """Sizes that a sentence names."""
 
@@ -24,6 +25,8 @@ class Matched:
     data: Frame
     keys: Sequence[str] = ()
     """Keys that may differ between levels, for what they do is equal."""
+    equal: tuple[str, ...] = ()
+    """What was made as nearly equal as the notes say."""
     notes: Sequence[str] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
@@ -61,14 +64,14 @@ def _same_sizes(
     for name, sizes, pairs in zip(names, found, paired, strict=True):
         if not pairs:
             raise InputError(
-                f"--match params: {name} ({_listed(sizes)} parameters) has no size within {TOLERANCE:.0%} of one of "
+                f"--match params: {name} ({_listed(sizes)} parameters) has no size within {PERCENT} of one of "
                 f"{names[baseline]} ({_listed(found[baseline])})"
             )
     common = [size for size in found[baseline] if all(size in pairs for pairs in paired)]
     if not common:
         raise InputError(
             f"--match params: no size of {names[baseline]} ({_listed(found[baseline])} parameters) is there in all "
-            f"levels within {TOLERANCE:.0%}; compare fewer of them, with --where"
+            f"levels within {PERCENT}; compare fewer of them, with --where"
         )
     kept = [
         i
@@ -80,14 +83,14 @@ def _same_sizes(
     told = [" ~ ".join(dict.fromkeys(f"{pairs[size]:,}" for pairs in paired)) for size in common]
     more = f" and {len(told) - SHOWN} more" if len(told) > SHOWN else ""
     notes = [
-        f"matched by parameters, as near as {TOLERANCE:.0%}: {'; '.join(told[:SHOWN])}{more}"
+        f"matched by parameters, as near as {PERCENT}: {'; '.join(told[:SHOWN])}{more}"
         + ("; a seed's score is its mean over the sizes" if len(told) > 1 else "")
     ]
     if left := len(data) - len(rows):
         notes.append(f"{left} of {len(data)} runs have no partner of their size in every level; they are left out")
     sizes = [[pairs[size] for pairs in paired] for size in common]
     meta = {"match": {"by": "params", "tolerance": TOLERANCE, "parameters": sizes}}
-    return Matched(data.take(rows), _of_size(data, keys), notes, meta)
+    return Matched(data.take(rows), _of_size(data, keys), ("parameters",), notes, meta)
 
 
 def nearest_pairs(sizes: Sequence[int], others: Sequence[int]) -> dict[int, int]:

@@ -1935,7 +1935,7 @@ COMMANDS = [
     line("plot-curves-ending", "plot curves -o c.gif", "--out: 'c.gif' ends in none of .svg, .png, .pdf"),
     line("plot-curves-no-ending", "plot curves -o c", "--out: 'c' ends in none of .svg, .png, .pdf"),
     line("plot-curves-no-folder", "plot grid -o no/c.svg", "--out: there is no folder no"),
-    line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, updates, examples, seconds; "),
+    line("plot-curves-axis", "plot curves --x epohcs", "--x: 'epohcs' is not one of epochs, updates, examples, "),
     line("plot-no-run", "plot run", "no run or sweep '@last' (0 runs in runs)"),
     line(
         "plot-run-format", "plot run --format pgn", "--format: 'pgn' is not one of svg, png, pdf; did you mean 'png'?"
@@ -2111,6 +2111,32 @@ PAST = [
     ("compare --metric test_accuracy", "--metric: 'test_accuracy' looks at the test split, which is not for choosing"),
     ("compare --sort -test_loss", "--sort: '-test_loss' looks at the test split"),
     ("compare --where 'seed=0 and test_loss<1'", "--where: 'seed=0 and test_loss<1' looks at the test split"),
+    ("compare --summary bset", "--summary: 'bset' is not one of last, best, area; did you mean 'best'?"),
+    (
+        "compare --summary best",
+        "--summary, --reach and --match are for levels, and here every run has a row; say by what",
+    ),
+    (
+        "compare --summary area --x epohc",
+        "--x: 'epohc' is not one of epochs, updates, examples, seconds; did you mean 'e",
+    ),
+    ("compare --x updates", "--x is the axis of --summary area and of --reach; give one of them with it"),
+    ("compare --by optimizer --reach high", "'high' is not a valid float"),
+    ("compare --by optimizer --reach nan", "--reach: nan is no score to reach; give a number, such as 0.95"),
+    (
+        "compare --by optimizer --reach 1.5",
+        "--reach 1.5: in no run is validation_accuracy ever at least that; the best",
+    ),
+    ("compare --by optimizer --reach 0.5 --summary best", "--reach judges when a score is reached and --summary what"),
+    ("compare --by optimizer --metric test_loss --reach 1", "--metric: 'test_loss' looks at the test split"),
+    (
+        "compare --by optimizer --test --metric test_loss --reach 1",
+        "no finished run has rows of test_loss in its metri",
+    ),
+    ("compare --by optimizer --match params", "--match params: fair pairs are of two levels, and here there is one"),
+    ("compare --by optimizer --match updates", "--match updates: fair pairs are of two levels, and here there is one"),
+    ("compare --by optimizer --match seconds", "--match seconds: fair pairs are of two levels, and here there is one"),
+    ("compare --by optimizer --match epochs", "--match: 'epochs' is not one of params, updates, seconds"),
     ("plot run abc", "no run or sweep 'abc' (1 run in runs)"),
     ("plot run --metric acuracy", "--metric: no run has 'acuracy'; did you mean 'accuracy'?"),
     ("plot curves --metric acuracy", "no run has the metric 'acuracy'; did you mean 'accuracy'?"),
