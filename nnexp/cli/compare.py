@@ -66,7 +66,7 @@ def compare(
         str, typer.Option(metavar="WHAT", help="Judge each run by its last score, its best row, or its area.")
     ] = "last",
     reach: Annotated[
-        float | None, typer.Option(metavar="VALUE", help="Judge how soon the metric is as good as this.")
+        str | None, typer.Option(metavar="VALUE", help="Judge how soon the metric is as good as this.")
     ] = None,
     over: Annotated[
         str | None,
@@ -93,7 +93,7 @@ def compare(
         raise InputError("--by averages and --each does not; give one of them")
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded, test, summary, over, reach, match)
+    asked = Asked(baseline, margin, allow_confounded, test, summary, over, _target(reach), match)
     root = runs_root(runs)
     show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 
@@ -120,6 +120,14 @@ def show_comparison(
     if root is not None:
         count_look(grid, root)
     render(grid, how, out(), columns == "all")
+
+
+def _target(word: str | None) -> float | None:
+    """The score behind --reach. Raises InputError."""
+    try:
+        return None if word is None else float(word)
+    except ValueError:
+        raise InputError(f"--reach: '{word}' is no number; give the score to reach, such as 0.95") from None
 
 
 def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:

@@ -19,6 +19,10 @@ Outcome = tuple[Hashable, float | None]
 """A run's unit, its seed with its data, and its score; None where it failed."""
 
 
+PLACES = ("epoch", "step", "seconds")
+"""Columns that say where a row stands."""
+
+
 @dataclass(frozen=True)
 class Read:
     """What the runs of each level are judged by, and what a table has to say of it."""
@@ -55,7 +59,7 @@ class Course:
     xs: list[float]
     values: list[float]
     places: list[tuple[float, float, float]]
-    """Epoch, step and seconds of each row."""
+    """What PLACES say of each row, where that is needed."""
 
     def up_to(self, column: int, limit: float) -> Course:
         """The rows whose epoch, step or seconds (column 0, 1, 2) are not beyond a limit."""
@@ -93,23 +97,25 @@ def final_scores(data: Frame, members: Sequence[Sequence[int]], metric: str | No
     return Read(data, outcomes, higher, metric or "no result yet,", unmeasured)
 
 
-def course_of(run: Run, metric: str, over: str) -> Course:
-    """The rows of a run. Raises InputError for a metrics.csv that cannot be read, of a run that finished."""
+def course_of(run: Run, metric: str, over: str, placed: bool) -> Course:
+    """The rows of a run, with their places where they are needed.
+
+    Raises InputError for a metrics.csv that cannot be read, of a run that finished.
+    """
     try:
-        log = run.metrics({"epoch", "step", "seconds", metric, *columns_for(over)})
+        log = run.metrics({metric, *columns_for(over), *(PLACES if placed else ())})
     except InputError:
         if run.status == "finished":
             raise
         log = {}  # a run that failed may have failed before it
     if metric not in log:
         return Course(run, [], [], [])
-    places = zip(*([v or 0.0 for v in log[column]] for column in ("epoch", "step", "seconds")), strict=True)
-    rows = [
-        (x, value, place)
-        for x, value, place in zip(along(run, log, over), log[metric], places, strict=True)
-        if x is not None and value is not None
-    ]
-    return Course(run, [x for x, _, _ in rows], [v for _, v, _ in rows], [place for _, _, place in rows])
+    xs, values = along(run, log, over), log[metric]
+    places = list(zip(*([v or 0.0 for v in log[column]] for column in PLACES), strict=True)) if placed else []
+    if None in xs or None in values:
+        kept = [i for i, (x, value) in enumerate(zip(xs, values, strict=True)) if x is not None and value is not None]
+        xs, values, places = [xs[i] for i in kept], [values[i] for i in kept], [places[i] for i in kept if placed]
+    return Course(run, xs, values, places)  # type: ignore[arg-type]
 
 
 def scored(data: Frame, levels: Sequence[Sequence[Course]], value: Callable[[Course], float], higher: bool) -> Read:

@@ -55,8 +55,10 @@ def levels(
     heads = headings(keys)
     names = [_name(level, keys, heads) for level in groups]
     baseline = _baseline(asked.baseline, list(groups), names)
-    matched = Matched(data) if asked.match is None else matched_levels(data, groups, names, baseline, keys, asked.match)
-    groups = groups_of(matched.data, keys)
+    matched = Matched(data)
+    if asked.match is not None:
+        matched = matched_levels(data, groups, names, baseline, keys, asked.match)
+        groups = groups_of(matched.data, keys)
     members = list(groups.values())
     higher = frames.higher_is_better(runs, metric or "")
     if asked.curves:

@@ -15,7 +15,7 @@ from nnexp.errors import InputError
 from nnexp.report.arrivals import times_to
 from nnexp.report.asked import Asked
 from nnexp.report.axes import UNITS, Points, at, axis_of
-from nnexp.report.courses import Course, Read, best_of_rows, course_of, scored
+from nnexp.report.courses import PLACES, Course, Read, best_of_rows, course_of, scored
 from nnexp.report.findings import decimals_of
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED
@@ -34,7 +34,7 @@ def of_curves(data: Frame, members: Sequence[Sequence[int]], metric: str | None,
     if metric is None:
         raise InputError(f"{_option(asked)}: none of these runs has finished")
     ended = [i for index in members for i in index if data.runs[i].status in ENDED]
-    courses = {i: course_of(data.runs[i], metric, over) for i in ended}
+    courses = {i: course_of(data.runs[i], metric, over, asked.match in MATCHED) for i in ended}
     counted = {i: c for i, c in courses.items() if c.finished and c.values}
     if not counted:
         why = ": test scores are taken once, at the end" if metric.startswith("test_") else ""
@@ -46,7 +46,7 @@ def of_curves(data: Frame, members: Sequence[Sequence[int]], metric: str | None,
     columns: list[Column] = []
     cells: list[dict[str, Any]] = [{} for _ in members]
     if asked.match in MATCHED:
-        place = ("epoch", "step", "seconds").index(MATCHED[asked.match])
+        place = PLACES.index(MATCHED[asked.match])
         limit, shortest = limit_of({c.run.id: c.places[-1][place] for c in counted.values()})
         courses = {i: c.up_to(place, limit) for i, c in courses.items()}
         if late := [c.run.id for c in courses.values() if c.finished and not c.values]:

@@ -2121,7 +2121,7 @@ PAST = [
         "--x: 'epohc' is not one of epochs, updates, examples, seconds; did you mean 'e",
     ),
     ("compare --x updates", "--x is the axis of --summary area and of --reach; give one of them with it"),
-    ("compare --by optimizer --reach high", "'high' is not a valid float"),
+    ("compare --by optimizer --reach high", "--reach: 'high' is no number; give the score to reach, such as 0.95"),
     ("compare --by optimizer --reach nan", "--reach: nan is no score to reach; give a number, such as 0.95"),
     (
         "compare --by optimizer --reach 1.5",
