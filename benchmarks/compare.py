@@ -31,6 +31,9 @@ COMMANDS = {
     "nnexp compare --by lr --metric loss": ["compare", "--by", "lr", "--metric", "loss"],
     "nnexp compare --each --top 10": ["compare", "--each", "--top", "10"],
     "nnexp compare --where 'lr<0.01'": ["compare", "--where", "optimizer.lr<0.01"],
+    "nnexp compare --by lr --summary best": ["compare", "--by", "lr", "--summary", "best"],
+    "nnexp compare --by lr --reach 0.9": ["compare", "--by", "lr", "--reach", "0.9"],
+    "nnexp compare --by lr --summary area --x examples": "compare --by lr --summary area --x examples".split(),
     "nnexp show": ["show"],
     "nnexp sweep --dry-run (2 runs)": ["sweep", "configs/iris.yaml", "optimizer=sgd,adam", "--dry-run"],
 }

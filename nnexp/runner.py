@@ -160,6 +160,7 @@ def train(
             going_on = state is not None or "continued" in record
             folder.open_metrics(experiment.columns, trainer.epoch if going_on else None)
             record["parameters"] = trainer.network.size
+            record["examples"] = experiment.examples
             with _blas().limit(limits=trainer.divide(threads), user_api="blas"):
                 stopped, at_end = _follow(trainer, folder, watch, stop_asked)
             trainer.divide(1)

@@ -62,6 +62,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert record["parameters"] == sum(
         int(np.prod(shape)) for name, (_, shape, _) in model(folder).items() if name.startswith(("hidden", "output"))
     )
+    assert record["examples"] == 36
     assert 0 < record["train_seconds"] < record["wall_seconds"]
     assert record["created"] < record["ended"]
     assert "validation_accuracy" in record["higher_is_better"]

@@ -63,6 +63,19 @@ def compare(
     test: Annotated[
         bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
     ] = False,
+    summary: Annotated[
+        str, typer.Option(metavar="WHAT", help="Judge each run by its last score, its best row, or its area.")
+    ] = "last",
+    reach: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="Judge how soon the metric is as good as this.")
+    ] = None,
+    over: Annotated[
+        str | None,
+        typer.Option("--x", metavar="AXIS", help="For area and --reach: epochs, updates, examples or seconds."),
+    ] = None,
+    match: Annotated[
+        str | None, typer.Option(metavar="WHAT", help="Fair pairs: at equal params, updates or seconds.")
+    ] = None,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -81,7 +94,7 @@ def compare(
         raise InputError("--by averages and --each does not; give one of them")
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded, test)
+    asked = Asked(baseline, margin, allow_confounded, test, summary, over, _target(reach), match)
     root = runs_root(runs)
     show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 
@@ -112,6 +125,14 @@ def show_comparison(
         grid.meta["claim"] = claim.plain()
         grid.notes.extend(claim.sentences)
     render(grid, how, out(), columns == "all")
+
+
+def _target(word: str | None) -> float | None:
+    """The score behind --reach. Raises InputError."""
+    try:
+        return None if word is None else float(word)
+    except ValueError:
+        raise InputError(f"--reach: '{word}' is no number; give the score to reach, such as 0.95") from None
 
 
 def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:

@@ -39,7 +39,7 @@ def curves(
     by: ByOption = None,
     where: WhereOption = None,
     metric: MetricOption = None,
-    over: Annotated[str, typer.Option("--x", metavar="AXIS", help="epochs, steps or seconds.")] = "epochs",
+    over: Annotated[str, typer.Option("--x", metavar="AXIS", help="epochs, updates, examples or seconds.")] = "epochs",
     target: OutOption = None,
     text: TextOption = False,
     runs: RunsOption = None,
@@ -49,7 +49,8 @@ def curves(
     A mean goes as far as every seed does; longer, diverged and unfinished runs are drawn thin, by themselves.
     """
     _check(target)
-    from nnexp.report.pictures.learning import Curves, axis_of
+    from nnexp.report.axes import axis_of
+    from nnexp.report.pictures.learning import Curves
 
     axis_of(over)
     _show(Curves(_levels(words, by, where, runs), metric, over), target, text)

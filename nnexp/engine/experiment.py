@@ -83,6 +83,11 @@ class Experiment:
         return None if self.data.classes is None else len(self.data.classes)
 
     @property
+    def examples(self) -> int | None:
+        """Of the training split; None where training looks at none."""
+        return len(self.data.train)
+
+    @property
     def splits(self) -> list[str]:
         """The splits that are evaluated for each row."""
         return [

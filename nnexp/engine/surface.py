@@ -105,6 +105,10 @@ class SurfaceExperiment(Experiment):
         return {}
 
     @property
+    def examples(self) -> int | None:
+        return None
+
+    @property
     def extras(self) -> list[str]:
         return [*super().extras, *(f"theta{i + 1}" for i in range(min(self.surface.size(), LOGGED)))]
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from nnexp.errors import InputError
+from nnexp.errors import InputError, did_you_mean
+
+SUMMARIES = ("last", "best", "area")
+"""What a run can be judged by: its final score, the best of its rows, the mean height of its curve."""
+MATCHES = ("params", "updates", "seconds")
+"""What levels can be given equal shares of."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +24,39 @@ class Asked:
     allow_confounded: bool = False
     test: bool = False
     """Show test scores, too; a look that is to be recorded."""
+    summary: str = "last"
+    """What of a run is judged: one of SUMMARIES."""
+    x: str | None = None
+    """The axis of an area and of a time to target, as report/axes.py names them; None for epochs."""
+    reach: float | None = None
+    """Judge when the metric is first as good as this, rather than how good it is."""
+    match: str | None = None
+    """Compare at equal: one of MATCHES."""
 
     def __post_init__(self) -> None:
+        for option, word, words in (("--summary", self.summary, SUMMARIES), ("--match", self.match, MATCHES)):
+            if word is not None and word not in words:
+                raise InputError(f"{option}: '{word}' is not one of {', '.join(words)}{did_you_mean(word, words)}")
+        if self.x is not None:
+            from nnexp.report.axes import axis_of
+
+            axis_of(self.x)
+            if self.reach is None and self.summary != "area":
+                raise InputError("--x is the axis of --summary area and of --reach; give one of them with it")
+        if self.reach is not None and not math.isfinite(self.reach):
+            raise InputError(f"--reach: {self.reach:g} is no score to reach; give a number, such as 0.95")
+        if self.reach is not None and self.summary != "last":
+            raise InputError("--reach judges when a score is reached and --summary what it is; give one of them")
         if self.margin is not None and not 0 < self.margin < math.inf:
             raise InputError(
                 f"--margin: {self.margin:g} is not the size of a difference; give the smallest one that matters, in "
                 "units of the metric, as a number above 0, whichever way is better"
             )
+
+    @property
+    def curves(self) -> bool:
+        """Whether more than the final scores must be read."""
+        return self.summary != "last" or self.reach is not None or self.match in ("updates", "seconds")
 
     @property
     def explicit(self) -> bool:

@@ -77,6 +77,10 @@ def compare(
         from nnexp.report.levels import levels
 
         return levels(chosen, data, keys, differing, metric, config, sort, top, asked)
+    if asked.curves or asked.match:
+        raise InputError(
+            "--summary, --reach and --match are for levels, and here every run has a row; say by what: --by KEY"
+        )
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)

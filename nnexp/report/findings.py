@@ -19,10 +19,13 @@ def findings(
     allow_confounded: bool = False,
     margin: float | None = None,
     against_best: bool = False,
+    unit: str = "",
+    tested: str = "",
 ) -> list[str]:
     """What the verdicts on the levels say, in the order of the table; nothing where there are none.
 
-    `against_best`: the baseline was named, and has the best mean of several, which it may have been named for.
+    `against_best`: the baseline was named, and has the best mean of several, which it may have been named for. `unit`
+    stands behind sizes; `tested`: what the test is made on, where that is not what the means are of.
     """
     judged = [(name, verdict) for name, verdict in told if verdict is not None]
     if not judged:
@@ -35,14 +38,14 @@ def findings(
                 f"no verdict, for {guard.confounded}: what makes the difference is unknown "
                 "(--allow-confounded judges all the same; --where compares like with like)"
             )
-            return [*lines, *_basis(judged)]
+            return [*lines, *_basis(judged, tested)]
         lines.append(f"confounded, and judged all the same: {guard.confounded}")
     better = [(name, verdict) for name, verdict in judged if verdict.word == "better"]
     for word in ("better", "worse", "equivalent"):
         members = [(name, verdict) for name, verdict in judged if verdict.word == word]
         shown = _few(len(members))
         for name, verdict in members[:shown]:
-            lines.append(_claim(name, baseline, verdict, decimals, margin))
+            lines.append(_claim(name, baseline, verdict, decimals, margin, unit))
         if len(members) > shown:
             than = "to" if word == "equivalent" else "than"
             lines.append(f"{len(members) - shown} more levels are {word} {than} {baseline}")
@@ -53,13 +56,13 @@ def findings(
         lines.append(
             f"how the {len(better)} that are better stand to each other is not tested here: --baseline '{best}'"
         )
-    lines += _undecided(judged, baseline, decimals)
+    lines += _undecided(judged, baseline, decimals, unit)
     if against_best and any(verdict.word == "worse" for _, verdict in judged):
         lines.append(
             f"{baseline} has the best mean of these runs; if it was named for that, others come out worse by luck more "
             "often than in 5 of 100 tables, and new seeds would tell"
         )
-    return [*lines, *_basis(judged)]
+    return [*lines, *_basis(judged, tested)]
 
 
 def decimals_of(apart: Sequence[tuple[float | None, float | None]]) -> int:
@@ -77,15 +80,15 @@ def _few(count: int) -> int:
     return SHOWN if count > SHOWN + 1 else count
 
 
-def _claim(name: str, baseline: str, verdict: Verdict, decimals: int, margin: float | None) -> str:
-    size = _size(verdict, decimals)
+def _claim(name: str, baseline: str, verdict: Verdict, decimals: int, margin: float | None, unit: str) -> str:
+    size = _size(verdict, decimals, unit)
     if verdict.word == "equivalent":
         real = "; the difference is real, and too small to matter" if (verdict.p_holm or 1) <= 0.05 else ""
         return f"{name} is equivalent to {baseline}: {size} lies within ±{margin:g} ({_on(verdict)}){real}"
     return f"{name} is {verdict.word} than {baseline}: {size} ({_on(verdict)}, p {_p(verdict.p_holm)})"
 
 
-def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: int) -> list[str]:
+def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: int, unit: str) -> list[str]:
     """Those without a claim: one sentence for all of the same reason, else one each."""
     reasons: dict[str, list[tuple[str, Verdict]]] = {}
     for name, verdict in judged:
@@ -100,7 +103,7 @@ def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: i
             continue
         shown = _few(len(members))
         for name, verdict in members[:shown]:
-            basis = f"{_size(verdict, decimals)} ({_on(verdict)}, p {_p(verdict.p_holm)})"
+            basis = f"{_size(verdict, decimals, unit)} ({_on(verdict)}, p {_p(verdict.p_holm)})"
             lines.append(f"~ {name}: undecided against {baseline}, {basis}{_needs(verdict)}")
         if len(members) > shown:
             lines.append(f"~ {len(members) - shown} more levels are undecided against {baseline}")
@@ -116,12 +119,12 @@ def _needs(verdict: Verdict) -> str:
     return f"; about {total} seeds, {verdict.more_seeds} more, would settle it"
 
 
-def _size(verdict: Verdict, decimals: int) -> str:
+def _size(verdict: Verdict, decimals: int, unit: str) -> str:
     if verdict.difference is None:
         return "no difference of successes"
     sign = "+" if verdict.difference >= 0 else ""
     half = "" if verdict.half is None else f" ± {score(verdict.half, decimals)}"
-    return f"{sign}{score(verdict.difference, decimals)}{half}"
+    return f"{sign}{score(verdict.difference, decimals)}{half}{unit and f' {unit}'}"
 
 
 def _on(verdict: Verdict) -> str:
@@ -134,7 +137,7 @@ def _p(p: float | None) -> str:
     return "unknown" if p is None else "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
 
 
-def _basis(judged: Sequence[tuple[str, Verdict]]) -> list[str]:
+def _basis(judged: Sequence[tuple[str, Verdict]], tested: str) -> list[str]:
     """What p, ± and the pairs are, in a sentence."""
     verdicts = [verdict for _, verdict in judged if verdict.p is not None]
     if not verdicts:
@@ -147,7 +150,7 @@ def _basis(judged: Sequence[tuple[str, Verdict]]) -> list[str]:
         found = [verdict for verdict in verdicts if verdict.in_pairs == in_pairs]
         if found:
             how = "exact" if all(verdict.exact for verdict in found) else "sampled"
-            tests.append(f"{how} {what} of {units}")
+            tests.append(f"{how} {what} of {tested and f'{tested} of '}{units}")
     ranks = ", on ranks with failed runs last where any failed" if any(v.by_rank for v in verdicts) else ""
     count = f"; Holm's over {len(verdicts)} comparisons" if len(verdicts) > 1 else ""
     interval = "Student's" if all(v.in_pairs for v in verdicts) else "Welch's where unpaired"

@@ -69,6 +69,13 @@ class Frame:
         """A frame of these rows, with all columns."""
         return Frame([self.runs[i] for i in rows], [self.index[i] for i in rows], self.columns)
 
+    def instead(self, **columns: list[Any]) -> Frame:
+        """The same rows with other values in some columns. What `take` makes of it has the old ones."""
+        other = self.take(range(len(self)))
+        other.columns += [name for name in columns if name not in other.columns]
+        other._kept |= columns
+        return other
+
     def combinations(self, *keys: str) -> list[tuple[Any, ...]]:
         """The values of these columns side by side, each combination at least once: a row a run, or a row a setting."""
         if any(key in (*OUTCOME, "seed") or any(key in s.metrics for s in self._settings) for key in keys):

@@ -12,7 +12,7 @@ component are its own: a learning rate belongs to the optimizer that it was chos
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -49,12 +49,16 @@ def examine(
     names: Sequence[str],
     metric: str,
     config: Sequence[str],
+    matched: Collection[str] = (),
 ) -> Guard:
-    """Look at the outcomes of all levels. `groups` are the rows of each level, `names` what the levels are called."""
+    """Look at the outcomes of all levels. `groups` are the rows of each level, `names` what the levels are called.
+
+    `matched` are keys that may differ, for what they do was made equal.
+    """
     status = data["status"]
     ended = {level: [data.runs[i] for i in index if status[i] in ENDED] for level, index in groups.items()}
     seen = data.take([i for index in groups.values() for i in index if status[i] in ENDED])
-    varying = [c for c in frames.varying(seen, config) if c != "seed" and c not in keys]
+    varying = [c for c in frames.varying(seen, config) if c != "seed" and c not in keys and c not in matched]
     values = {column: _by_level(seen, keys, column) for column in varying}
     bundle = any(key in OUTCOME for key in keys)
     apart, pooled = [], []

@@ -11,9 +11,11 @@ from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
 from nnexp.report.calibrated import calibrated
+from nnexp.report.courses import Read, final_scores
 from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
-from nnexp.report.guard import ENDED, Guard, examine
+from nnexp.report.guard import Guard, examine
+from nnexp.report.matching import Matched, matched_levels
 from nnexp.report.numbers import decimals_for, duration, number, score
 from nnexp.report.rows import (
     best_of,
@@ -51,33 +53,46 @@ def levels(
     repeats = len(runs) - len(counted)
     runs, data = [runs[i] for i in counted], data.take(counted)
     groups = groups_of(data, keys)
-    members = list(groups.values())
     heads = headings(keys)
     names = [level_name(level, keys, heads) for level in groups]
-    outcomes = [_outcomes(data, index, metric) for index in members]
+    baseline = _baseline(asked.baseline, list(groups), names)
+    matched = Matched(data)
+    if asked.match is not None:
+        matched = matched_levels(data, groups, names, baseline, keys, asked.match)
+        groups = groups_of(matched.data, keys)
+    members = list(groups.values())
     higher = frames.higher_is_better(runs, metric or "")
-    judged = _judged(data, groups, names, keys, metric, config, higher, asked, outcomes)
+    if asked.curves:
+        from nnexp.report.summaries import of_curves
+
+        read = of_curves(matched.data, members, metric, higher, asked)
+    else:
+        read = final_scores(matched.data, members, metric, higher)
+    data, outcomes = read.data, read.outcomes
+    judged = _judged(read, groups, names, keys, metric, config, asked, baseline, matched.keys)
     rows = [
         {**dict(zip(keys, level, strict=True)), **_summary(data, index, ended), **_cells(verdict)}
         for (level, index), ended, verdict in zip(groups.items(), outcomes, judged.verdicts, strict=True)
     ]
+    for row, more in zip(rows, read.cells, strict=False):
+        row |= more
     failed = any(value is None for ended in outcomes for _, value in ended)
-    columns = _columns(data, keys, heads, rows, failed, any(judged.verdicts))
+    columns = _columns(data, keys, heads, rows, failed, any(judged.verdicts), read)
     tested = f"test_{(metric or '').partition('_')[2]}"
     if asked.test and metric != tested:
         columns[-1:-1] = _test_column(data, members, rows, tested)  # in front of the time
-    ranking = _best_first(outcomes, higher)
+    ranking = _best_first(outcomes, read.higher)
     order = ranking if sort is None else _sorted(rows, sort, metric, columns)
     rows = [rows[i] for i in order]
     shown = rows[:top]
-    best = best_of([row["mean"] for row in rows], metric or "", runs, top)
+    best = best_of([row["mean"] for row in rows], "" if read.unit else metric or "", runs, top)
     if failed:  # by ranks; nothing where nothing succeeded
         best = frozenset(i for i, row in enumerate(shown) if order[i] == ranking[0] and len(rows) > 1 and row["n"])
-    notes = notes_on(runs, "; the means are without them")
+    notes = [*matched.notes, *read.notes, *notes_on(data.runs, "" if read.unit else "; the means are without them")]
     if failed and sort is None and len(rows) > 1:
         notes.append("levels are in the order of their mean ranks over all outcomes, with failed runs last")
-    if judged.unmeasured:
-        notes.append(f"{judged.unmeasured} of {len(runs)} runs have no {metric}; they are left out")
+    if read.unmeasured:
+        notes.append(f"{read.unmeasured} of {len(data)} runs have no {metric}; they are left out")
     if repeats:
         notes.append(f"{repeats} more of the same configuration, seed and data: a repetition counts once")
     pooled = [key for key in differing if key not in (*keys, "seed") and varies_within(data, keys, key)]
@@ -85,34 +100,37 @@ def levels(
         notes.append(f"each mean also pools different {', '.join(pooled[:4])}; add --by for them")
     if pooled and failed and any(judged.verdicts):
         notes.append("of the runs that a level pools, one that failed makes its seed count as failed")
-    if judged.guard.unequal and any(judged.verdicts):
-        notes.append(f"the levels do not have the same {', '.join(judged.guard.unequal)}")
+    unequal = [what for what in judged.guard.unequal if not what.startswith(matched.equal)]
+    if unequal and any(judged.verdicts):
+        notes.append(f"the levels do not have the same {', '.join(unequal)}")
     if judged.guard.incomparable:
         notes.append(f"no verdict: {judged.guard.incomparable}")
     if len(shown) < len(rows):
         notes.append(f"{len(shown)} of {len(rows)} levels shown")
-    meta: dict[str, Any] = {"kind": "levels", "by": keys, "metric": metric}
+    meta: dict[str, Any] = {"kind": "levels", "by": keys, "metric": metric, **matched.meta, **read.meta}
     if asked.test:
         seen = [data.runs[j] for i in order[:top] for j in members[i]]
         meta["tested"] = {"datasets": datasets_of(seen), "runs": len(seen)}
-    baseline = names[judged.baseline]
+    against = names[baseline]
     if any(judged.verdicts):
-        meta |= {"baseline": baseline, "margin": asked.margin, "confounded": judged.guard.confounded}
+        meta |= {"baseline": against, "margin": asked.margin, "confounded": judged.guard.confounded}
     if (known := calibrated(runs, metric, judged.verdicts)) is not None:
         notes.append(known[0])
         meta["calibration"] = known[1]
     told = [(names[i], judged.verdicts[i]) for i in order]
-    against_best = asked.baseline is not None and len(rows) > 2 and ranking[0] == judged.baseline
+    against_best = asked.baseline is not None and len(rows) > 2 and ranking[0] == baseline
     return Grid(
         columns,
         shown,
         best,
-        f"{metric or 'no result yet,'} by {', '.join(heads[key] for key in keys)}",
+        f"{read.what} by {', '.join(heads[key] for key in keys)}",
         notes,
         meta,
-        findings=findings(told, baseline, judged.guard, asked.allow_confounded, asked.margin, against_best),
+        findings=findings(
+            told, against, judged.guard, asked.allow_confounded, asked.margin, against_best, read.unit, read.tested
+        ),
         keyed=len(keys),
-        second=f"difference to {baseline}",
+        second=f"difference to {against}",
     )
 
 
@@ -135,22 +153,6 @@ def level_name(level: tuple, keys: Sequence[str], heads: dict[str, str]) -> str:
         plain = isinstance(value, str) and key.endswith((".name", "case", "name", "label"))
         parts.append(word if plain else f"{heads[key]} {word}")
     return ", ".join(parts)
-
-
-def _outcomes(data: Frame, index: Sequence[int], metric: str | None) -> list[tuple[Hashable, float | None]]:
-    """The score of each run that ended, with its unit, the seed and the data; None where it failed."""
-    if metric is None:
-        return [((data.runs[i].brief.seed, data.runs[i].brief.data), None) for i in index if data["status"][i] in ENDED]
-    values, status = data[metric] if metric in data.columns else [None] * len(data), data["status"]
-    found: list[tuple[Hashable, float | None]] = []
-    for i in index:
-        brief, value = data.runs[i].brief, values[i]
-        if status[i] == "finished" and metric not in brief.setting.metrics:
-            continue
-        if status[i] in ENDED:
-            good = None if status[i] != "finished" or value is None or not math.isfinite(value) else float(value)
-            found.append(((brief.seed, brief.data), good))
-    return found
 
 
 def _summary(data: Frame, index: Sequence[int], ended: Sequence[tuple[Hashable, float | None]]) -> dict[str, Any]:
@@ -178,41 +180,35 @@ def _summary(data: Frame, index: Sequence[int], ended: Sequence[tuple[Hashable, 
 @dataclass(frozen=True)
 class _Judged:
     verdicts: list[Verdict | None]
-    baseline: int
     guard: Guard
-    unmeasured: int
-    """Runs that finished and were not measured by the metric."""
 
 
 def _judged(
-    data: Frame,
+    read: Read,
     groups: dict[tuple, list[int]],
     names: list[str],
     keys: list[str],
     metric: str | None,
     config: Sequence[str],
-    higher: bool,
     asked: Asked,
-    outcomes: Sequence[Sequence[tuple[Hashable, float | None]]],
+    baseline: int,
+    matched: Sequence[str],
 ) -> _Judged:
-    baseline = _baseline(asked.baseline, list(groups), names)
     nothing: list[Verdict | None] = [None] * len(groups)
-    if metric is None:
-        return _Judged(nothing, baseline, Guard(), 0)
-    unmeasured = sum(run.status == "finished" and metric not in run.brief.setting.metrics for run in data.runs)
-    if len(groups) < 2:
-        return _Judged(nothing, baseline, Guard(), unmeasured)
-    guard = examine(data, groups, keys, names, metric, config)
+    if metric is None or len(groups) < 2:
+        return _Judged(nothing, Guard())
+    guard = examine(read.data, groups, keys, names, metric, config, matched)
     if guard.incomparable:
         if asked.explicit:
             raise InputError(f"no verdict can be given: {guard.incomparable}")
-        return _Judged(nothing, baseline, guard, unmeasured)
-    units = [_units(ended) for ended in outcomes]
+        return _Judged(nothing, guard)
+    units = [_units(ended) for ended in read.outcomes]
     confounded = "" if asked.allow_confounded else guard.confounded
-    verdicts = judge(units, baseline, higher, asked.margin, confounded)
+    scored = None if read.scored is None else read.scored(baseline)
+    verdicts = judge(units, baseline, read.higher, asked.margin, confounded, scored)
     if not asked.explicit and all(verdict is None or verdict.n < 2 for verdict in verdicts):
         verdicts = nothing  # nothing to tell but that there is one seed
-    return _Judged(verdicts, baseline, guard, unmeasured)
+    return _Judged(verdicts, guard)
 
 
 def _units(ended: Sequence[tuple[Hashable, float | None]]) -> Outcomes:
@@ -290,17 +286,24 @@ def _cells(verdict: Verdict | None) -> dict[str, Any]:
 
 
 def _columns(
-    data: Frame, keys: list[str], heads: dict[str, str], rows: Sequence[dict[str, Any]], failed: bool, judged: bool
+    data: Frame,
+    keys: list[str],
+    heads: dict[str, str],
+    rows: Sequence[dict[str, Any]],
+    failed: bool,
+    judged: bool,
+    read: Read,
 ) -> list[Column]:
     known = [s.half for row in rows if (s := row["interval"]).half]
     decimals = decimals_for(min(known) if known else None)
     columns = [Column(key, heads[key], number, numeric(data, key)) for key in keys]
     columns.append(Column("n", "n", number, True))
-    columns.append(Column("mean", "mean", lambda v: score(v, decimals), True))
+    columns.append(Column("mean", read.mean, lambda v: score(v, decimals), True))
     columns.append(Column("std", "std", lambda v: score(v, decimals), True, 1))
     columns.append(
         Column("interval", "95 % interval", lambda s: _interval(s, decimals), True, parts=("ci95_low", "ci95_high"))
     )
+    columns += read.columns
     if failed:
         parts = ("success", "success_low", "success_high")
         columns.append(Column("succeeded", "succeeded", _succeeded, True, 0, parts))
@@ -317,7 +320,10 @@ def _columns(
         Column("apart", "difference", lambda v: signed(v, finer), True, 0, apart, 1),
         Column("p_holm", "p", chance, True, 0, ("p", "p_holm", "p_equivalent", "p_success"), 1),
         Column("g", "g", lambda v: "" if v is None else score(v, 2), True, 2, (), 1),
-        Column("p_better", "P(A>B)", lambda v: "" if v is None else score(v, 2), True, 3, (), 1),
+    ]
+    if read.scored is None:
+        columns.append(Column("p_better", "P(A>B)", lambda v: "" if v is None else score(v, 2), True, 3, (), 1))
+    columns += [
         Column("verdict", "verdict", number, False, 0, (), 1),
         Column("more_seeds", "seeds", lambda v: "" if v is None else f"+{v}", True, 1, (), 1),
     ]

@@ -49,6 +49,8 @@ FEWEST = 6
 Word = Literal["better", "worse", "equivalent", "inconclusive", "confounded"]
 Outcomes = Mapping[Hashable, float | None]
 """The score of each unit of a level; None where the run diverged or failed."""
+Scored = Mapping[int, tuple[Mapping[Hashable, float], Mapping[Hashable, float]]]
+"""For levels by their number: what the test is made on where that is no outcome, of the level and of the baseline."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class _Meeting:
     a: list[float | None]
     b: list[float | None]
     alone: int
+    scores: tuple[list[float], list[float]] | None = None
+    """What the test is made on, larger is better, where it is not made on a and b."""
 
     @property
     def n(self) -> int:
@@ -112,12 +116,18 @@ class _Meeting:
 
 
 def judge(
-    levels: Sequence[Outcomes], baseline: int, higher: bool, margin: float | None = None, confounded: str = ""
+    levels: Sequence[Outcomes],
+    baseline: int,
+    higher: bool,
+    margin: float | None = None,
+    confounded: str = "",
+    scored: Scored | None = None,
 ) -> list[Verdict | None]:
     """A verdict for each level against the baseline; None for the baseline itself.
 
     `higher`: whether large scores are good. `margin`: the smallest difference that matters, > 0. `confounded`: why
-    there is to be no verdict all the same.
+    there is to be no verdict all the same. `scored`: for each other level, scores of the same units as its and the
+    baseline's outcomes, larger is better; the test is then made on these, and the size is still that of the outcomes.
 
     >>> sgd = {seed: 0.90 + seed / 1000 for seed in range(6)}
     >>> adam = {seed: 0.95 - seed / 1000 for seed in range(6)}
@@ -126,7 +136,7 @@ def judge(
     ('better', 0.045, 0.03125)
     """
     others = [i for i in range(len(levels)) if i != baseline]
-    meetings = [_meet(levels[i], levels[baseline]) for i in others]
+    meetings = [_meet(levels[i], levels[baseline], None if scored is None else scored[i]) for i in others]
     chances = _test(meetings, higher)
     judged = [i for i, chance in enumerate(chances) if chance is not None]
     adjusted = dict(zip(judged, holm([chances[i].p for i in judged]), strict=True))  # type: ignore[union-attr]
@@ -161,13 +171,17 @@ def judge_each(pairs: Sequence[tuple[Outcomes, Outcomes]], higher: bool) -> list
     return found
 
 
-def _meet(a: Outcomes, b: Outcomes) -> _Meeting:
+def _meet(
+    a: Outcomes, b: Outcomes, scored: tuple[Mapping[Hashable, float], Mapping[Hashable, float]] | None = None
+) -> _Meeting:
     """In pairs where all units of the smaller level are shared, or at least FEWEST are."""
     shared = [unit for unit in a if unit in b]
     if shared and (len(shared) == min(len(a), len(b)) or len(shared) >= FEWEST):
         alone = len(a) + len(b) - 2 * len(shared)
-        return _Meeting(True, [a[unit] for unit in shared], [b[unit] for unit in shared], alone)
-    return _Meeting(False, list(a.values()), list(b.values()), 0)
+        scores = scored and ([scored[0][unit] for unit in shared], [scored[1][unit] for unit in shared])
+        return _Meeting(True, [a[unit] for unit in shared], [b[unit] for unit in shared], alone, scores)
+    scores = scored and ([scored[0][unit] for unit in a], [scored[1][unit] for unit in b])
+    return _Meeting(False, list(a.values()), list(b.values()), 0, scores)
 
 
 def _size(meeting: _Meeting) -> Difference | None:
@@ -192,6 +206,8 @@ def _ranks(meeting: _Meeting, higher: bool) -> tuple[list[float], list[float]]:
 
 def _tested(meeting: _Meeting, higher: bool) -> tuple[list[float], list[float]]:
     """What the test is made on: larger is better."""
+    if meeting.scores is not None:
+        return meeting.scores
     if meeting.failed:
         return _ranks(meeting, higher)
     sign = 1.0 if higher else -1.0
@@ -274,7 +290,7 @@ class _Case:
             exact=self.chance is None or self.chance.exact,
             by_rank=meeting.failed,
             effect=effect,
-            superiority=superiority(*_tested(meeting, self.higher), meeting.in_pairs),
+            superiority=None if meeting.scores else superiority(*_tested(meeting, self.higher), meeting.in_pairs),
             p_equivalent=self.p_equivalent,
             p_success=self._success() if meeting.failed else None,
             more_seeds=self._more() if word == "inconclusive" else None,
@@ -299,6 +315,8 @@ class _Case:
         ahead = sum(a) / len(a) - sum(b) / len(b)
         if meeting.failed and (why := self._against(ahead)):
             return "inconclusive", why
+        if meeting.scores and self.size is not None and self.size.mean * (1 if self.higher else -1) * ahead < 0:
+            return "inconclusive", "the test and the means point opposite ways"
         return ("better" if ahead > 0 else "worse"), ""
 
     def _against(self, ahead: float) -> str:
@@ -348,12 +366,13 @@ class _Case:
         least = max(FEWEST, math.ceil(1 - math.log2(level))) if self.meeting.in_pairs else FEWEST
         if have < FEWEST:
             return least - have
-        a, b = _tested(self.meeting, self.higher)
+        to_margin = self.margin is not None and not self.meeting.failed  # which is in units of the outcomes
+        a, b = self.meeting.both if to_margin else _tested(self.meeting, self.higher)
         mean, spread = sum(a) / len(a) - sum(b) / len(b), self._spread(a, b)
         if spread is None or spread == 0:
             return max(least - have, 1) if mean else None
         needed: int | None
-        if self.margin is not None and not self.meeting.failed:
+        if self.margin is not None and to_margin:
             effect = self.margin / spread
             both = (
                 seeds_to_find(effect, self.level, self.meeting.in_pairs),

@@ -43,6 +43,7 @@ class Record(BaseModel):
         description="the finished run that this one goes on from: its id under 'run', its last epoch under 'epoch'",
     )
     parameters: int | None = None
+    examples: int | None = Field(None, description="of the training split; None where there are none, as on a surface")
     epoch: int | None = None
     step: int | None = None
     reason: str = Field("", description="why it ended")

@@ -203,6 +203,27 @@ def test_a_baseline_and_a_margin(eight: Path) -> None:
     assert any(text.startswith("nag is better than momentum: +0.1") for text in document["findings"])
 
 
+@pytest.mark.parametrize(
+    ("words", "title"),
+    [
+        ("--summary best", "best validation_accuracy of all rows by optimizer"),
+        ("--summary area --x seconds", "mean height of validation_accuracy over 0 to 0.5 seconds by optimizer"),
+        ("--reach 0.6 --x updates", "updates until validation_accuracy is at least 0.6 by optimizer"),
+        ("--match updates", "validation_accuracy by optimizer"),
+        ("--match params", "validation_accuracy by optimizer"),
+    ],
+)
+@pytest.mark.parametrize("how", ["table", "markdown", "latex", "html", "csv", "json"])
+def test_what_is_judged(eight: Path, words: str, title: str, how: str) -> None:
+    result = compare(eight, "past", "--by", "optimizer", *words.split(), "--format", how)
+    assert (result.code, result.err) == (0, "")
+    if how in ("table", "markdown", "html"):
+        assert title in result.out
+    if how == "json":
+        assert {row["verdict"] for row in result.json["rows"]} >= {"baseline"}
+        assert {"summary", "match"} & set(result.json)
+
+
 def test_a_confounded_comparison(eight: Path) -> None:
     for seed in range(8):
         past_run(eight, 0.9, optimizer=ADAM, seed=seed, stop={"epochs": 9, "patience": None})

@@ -134,6 +134,17 @@ def test_the_scores_before_training_do_not_flatten_the_curves(tmp_path: Path) ->
     assert "The axis leaves out the scores before training (0.10)." in drawn.caption()
 
 
+def test_an_axis_of_examples(tmp_path: Path) -> None:
+    for seed, n in enumerate((12, 13)):  # the last batch of an epoch has 3 examples, or 4, and no epoch has 5 updates
+        batch = {"name": "mini", "size": 3, "drop_last": False}
+        log(past_run(tmp_path, 0.7, seed=seed, batch=batch, record_examples=n), [0.1, 0.5, 0.7])
+    [curve] = Curves(levels_of(read_all(tmp_path)), over="examples").curves
+    assert curve.xs == [0.0, 13.0, 15.0, 26.0]
+    alter(read_all(tmp_path)[0].path, examples=None)
+    with pytest.raises(InputError, match=r"--x examples: \w+ looks at no examples; take --x updates"):
+        Curves(levels_of(read_all(tmp_path)), over="examples")
+
+
 def test_between_rows_a_curve_is_straight(tmp_path: Path) -> None:
     """Seconds differ from run to run: each is read where any of them has a row."""
     for seed, pace in enumerate((0.25, 0.4)):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from nnexp.errors import InputError, did_you_mean
+from nnexp.errors import InputError
+from nnexp.report.axes import AXES, Points, along, at, axis_of
 from nnexp.report.firewall import not_test
 from nnexp.report.frame import default_metric
 from nnexp.report.grouping import Level, Levels, ended_otherwise
@@ -31,6 +31,7 @@ from nnexp.report.pictures.scales import marks
 from nnexp.report.pictures.terminal import LETTERS, Canvas, Page, below
 from nnexp.report.rows import named_metric
 from nnexp.report.statistics import Summary, summarize
+from nnexp.store.runs import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,11 +40,6 @@ POINTS = 400
 """Of a curve, at most; of longer ones every second, third and so on is drawn, and the last."""
 HUGE = 1e30
 """Values beyond it, of a run that diverges, are left out: an axis that holds them holds nothing else."""
-AXES = {"epoch": "epochs", "step": "updates", "seconds": "seconds of training"}
-"""Columns of metrics.csv that a curve can be drawn over, and what is written below the axis."""
-WORDS = {"epochs": "epoch", "steps": "step", "updates": "step", "update": "step"}
-"""Other words for them."""
-Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Curves(Comparison):
         self.levels, self.over = levels, axis_of(over)
         logs = {run.place: run.metrics() for run in levels.runs}
         self.metric = self._chosen(metric, logs)
-        points = {place: _points(log, self.over, self.metric) for place, log in logs.items()}
+        points = {run.place: _points(run, logs[run.place], self.over, self.metric) for run in levels.runs}
         curves = [Curve.of(level, points) for level in levels.each]
         self.curves = [curve for curve in curves if curve.n or curve.singles]
         if not any(len(single) > 1 for single in points.values()):
@@ -254,37 +250,14 @@ class Curves(Comparison):
             page.line((f"{LETTERS[index]}  {label:<{wide}}  {said} at {self.over} {number(end)}", index))
 
 
-def axis_of(word: str) -> str:
-    """The column of metrics.csv that a word for the x-axis means. Raises InputError."""
-    column = WORDS.get(word, word)
-    if column not in AXES:
-        offered = ["epochs", "steps", "seconds"]
-        raise InputError(f"--x: '{word}' is not one of {', '.join(offered)}{did_you_mean(word, offered)}")
-    return column
-
-
-def _points(log: dict[str, list[float | None]], over: str, metric: str) -> Points:
-    pairs = zip(log.get(over, []), log.get(metric, []), strict=False)
+def _points(run: Run, log: dict[str, list[float | None]], over: str, metric: str) -> Points:
+    pairs = zip(along(run, log, over), log.get(metric, []), strict=False)
     return [(x, v) for x, v in pairs if x is not None and v is not None and isfinite(v) and abs(v) < HUGE]
 
 
 def thinned(points: Points) -> Points:
     every = -(-len(points) // POINTS)
     return [*points[:-1:every], points[-1]]
-
-
-def at(points: Points, x: float) -> float:
-    """The value at x, between two points on the straight line through them.
-
-    >>> at([(0.0, 1.0), (2.0, 3.0)], 0.5)
-    1.5
-    """
-    k = bisect_left(points, x, key=lambda point: point[0])
-    x1, y1 = points[min(k, len(points) - 1)]
-    if x1 == x or k == 0:
-        return y1
-    x0, y0 = points[k - 1]
-    return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
 
 
 def _far(first: list[float], values: list[float]) -> list[float]:
