@@ -234,6 +234,14 @@ def test_levels_of_one_seed_have_no_verdict(tmp_path: Path) -> None:
     assert "No verdict in validation_accuracy: with 1 seed to a level, what is luck is unknown" in text_of(page)
 
 
+def test_a_look_at_single_runs_is_told(tmp_path: Path) -> None:
+    for seed in range(2):
+        past_run(tmp_path / "runs", 0.5, optimizer={"name": "sgd", "lr": 0.1 + seed})
+    assert "Test scores are for the last look, after choosing by validation; so far 1 look" in text_of(
+        report(tmp_path, "--test")
+    )
+
+
 def test_one_level(tmp_path: Path) -> None:
     for seed in range(3):
         past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
