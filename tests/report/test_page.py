@@ -654,9 +654,8 @@ def test_markdown_and_its_pictures(levels: Path) -> None:
 def test_no_sign_means_anything_in_markdown(text: str) -> None:
     from markdown_it import MarkdownIt
 
-    written = as_markdown(
-        Document("t", "s", [Section("s", [Text(text), Points([text]), Facts([(text, text)])])], text), "p"
-    )
+    blocks = [Text(text), Points([text]), Facts([(text, text)]), Fold(text, [Text("inside")])]
+    written = as_markdown(Document("t", "s", [Section("s", blocks)], text), "p")
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough").parse(written)
     inner = [child for token in tokens for child in token.children or []]
     allowed = {"text", "text_special", "html_inline", "softbreak"}
@@ -666,5 +665,9 @@ def test_no_sign_means_anything_in_markdown(text: str) -> None:
     assert sum(token.type == "bullet_list_open" for token in tokens) == 1
     shown = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
     cells = ["".join(child.content for child in token.children or []) for token in tokens if token.type == "inline"]
+    assert "inside" in cells
+    folded = [token.content for token in tokens if token.type == "html_block" and "summary" in token.content]
+    assert [unescape(line) for line in folded] == [f"<details><summary>{shown}</summary>\n"]
+    assert all(line.count("<") == 3 for line in folded)
     if shown:
         assert cells.count(shown) >= 4, (shown, cells)
