@@ -234,6 +234,14 @@ def test_levels_of_one_seed_have_no_verdict(tmp_path: Path) -> None:
     assert "No verdict in validation_accuracy: with 1 seed to a level, what is luck is unknown" in text_of(page)
 
 
+def test_a_look_at_single_runs_is_told(tmp_path: Path) -> None:
+    for seed in range(2):
+        past_run(tmp_path / "runs", 0.5, optimizer={"name": "sgd", "lr": 0.1 + seed})
+    assert "Test scores are for the last look, after choosing by validation; so far 1 look" in text_of(
+        report(tmp_path, "--test")
+    )
+
+
 def test_one_level(tmp_path: Path) -> None:
     for seed in range(3):
         past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
@@ -646,9 +654,8 @@ def test_markdown_and_its_pictures(levels: Path) -> None:
 def test_no_sign_means_anything_in_markdown(text: str) -> None:
     from markdown_it import MarkdownIt
 
-    written = as_markdown(
-        Document("t", "s", [Section("s", [Text(text), Points([text]), Facts([(text, text)])])], text), "p"
-    )
+    blocks = [Text(text), Points([text]), Facts([(text, text)]), Fold(text, [Text("inside")])]
+    written = as_markdown(Document("t", "s", [Section("s", blocks)], text), "p")
     tokens = MarkdownIt("commonmark", {"html": True}).enable("table").enable("strikethrough").parse(written)
     inner = [child for token in tokens for child in token.children or []]
     allowed = {"text", "text_special", "html_inline", "softbreak"}
@@ -658,5 +665,9 @@ def test_no_sign_means_anything_in_markdown(text: str) -> None:
     assert sum(token.type == "bullet_list_open" for token in tokens) == 1
     shown = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
     cells = ["".join(child.content for child in token.children or []) for token in tokens if token.type == "inline"]
+    assert "inside" in cells
+    folded = [token.content for token in tokens if token.type == "html_block" and "summary" in token.content]
+    assert [unescape(line) for line in folded] == [f"<details><summary>{shown}</summary>\n"]
+    assert all(line.count("<") == 3 for line in folded)
     if shown:
         assert cells.count(shown) >= 4, (shown, cells)

@@ -79,25 +79,25 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     sections = [Section("Answer", answers.answer(grid, runs, levels))]
     if drawn.strips:
         sections.append(Section("Final values", [*drawn.strips]))
+    notes: list[Block] = [Points([answers.sentence(note) for note in grid.notes])] if grid.notes else []
     if grid is not each:
-        notes = [answers.sentence(note) for note in grid.notes]
         meant = Fold("What the columns mean", [Facts(_meanings(grid))])
-        sections.append(Section("Levels", [Table(grid), *([Points(notes)] if notes else []), meant]))
+        sections.append(Section("Levels", [Table(grid), *notes, meant]))
     if drawn.curves:
         sections.append(Section("Learning curves", [*drawn.curves]))
     if drawn.keys:
         sections.append(Section("Over the values that varied", [*drawn.keys]))
     if failed := _failed(runs):
         sections.append(Section("Runs without a result", failed))
-    sections.append(Section("Single runs", _single(each, len(runs), wish)))
+    sections.append(Section("Single runs", [*_single(each, len(runs)), *(notes if grid is each else [])]))
     if said := _said(runs):
         sections.append(Section("Notes", [Facts(said)]))
     sections.append(Section("Design", design(runs, levels, grid, root)))
     sections.append(Section("Configurations", origin.configurations(levels)))
     sections.append(Section("Reproduction", origin.again(runs, sweep, wish.words)))
-    sections.append(
-        Section("Made with", [*origin.versions(records), *([Points(drawn.missing)] if drawn.missing else [])])
-    )
+    if drawn.missing:
+        sections.append(Section("Left out", [Points(drawn.missing)]))
+    sections.append(Section("Made with", origin.versions(records)))
     days = sorted({run.brief.created[:10] for run in runs})
     begun = " to ".join(dict.fromkeys((days[0], days[-1])))
     parts = [
@@ -147,7 +147,7 @@ def _each(runs: Sequence[Run], wish: Wish) -> Grid:
     return compare(runs, (), wish.metric, aggregate=False, asked=Asked(test=wish.asked.test))
 
 
-def _single(each: Grid, count: int, wish: Wish) -> list[Block]:
+def _single(each: Grid, count: int) -> list[Block]:
     shown = replace(each, rows=each.rows[:MOST], best=frozenset(i for i in each.best if i < MOST), title="")
     table = Table(shown)
     more = (

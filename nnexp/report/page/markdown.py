@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from html import escape
 
 from nnexp import __version__
 from nnexp.report.page.blocks import Block, Code, Document, Facts, Figure, Fold, Points, Table, Text
@@ -12,7 +13,7 @@ from nnexp.report.tables import Column, Grid
 
 _SIGNS = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _LINKS = re.compile(r"(?i)\b(https?|ftp)://|\bwww\.")
-_LINE = re.compile(r"^(\d*)([#+=.)-])(?=\s|[-=#]|$)")
+_BEGINNING = re.compile(r"^(\d*)([#+=.)-])(?=\s|[-=#]|$)")
 MARKS = {"strong": ("**", "**"), "small": ("<sub>", "</sub>"), "": ("", "")}
 
 
@@ -37,10 +38,14 @@ def said(text: str) -> str:
     >>> print(said("<b>n_1</b> | 2 * 3 _x_"))
     &lt;b&gt;n_1&lt;/b&gt; \| 2 \* 3 \_x\_
     """
-    line = " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
-    line = _SIGNS.sub(r"\\\g<0>", line.replace("&", "&amp;")).replace("<", "&lt;").replace(">", "&gt;")
+    line = _SIGNS.sub(r"\\\g<0>", escape(_line(text), quote=False))
     # GitHub makes links and mentions of bare words
     return _LINKS.sub(lambda found: found[0].replace(":", "&#58;").replace(".", "&#46;"), line).replace("@", "&#64;")
+
+
+def _line(text: str) -> str:
+    """Text in one line, with a sign in the place of those that cannot be seen."""
+    return " ".join("".join(one if one.isprintable() or one.isspace() else "\ufffd" for one in text).split())
 
 
 def paragraph(text: str) -> str:
@@ -49,7 +54,7 @@ def paragraph(text: str) -> str:
     >>> print(paragraph("1. first"), paragraph("# x"), paragraph("-0.5 is less"))
     1\. first \# x -0.5 is less
     """
-    return _LINE.sub(r"\1\\\2", said(text))
+    return _BEGINNING.sub(r"\1\\\2", said(text))
 
 
 def _table(grid: Grid, columns: Sequence[Column]) -> Iterator[str]:
@@ -82,7 +87,7 @@ def _block(block: Block, pictures: str) -> Iterator[str]:
         case Figure(name, picture):
             yield f"![{said(picture.words)}]({pictures}/{name}.svg)"
         case Fold(summary, blocks):
-            yield f"<details><summary>{said(summary)}</summary>"
+            yield f"<details><summary>{escape(_line(summary), quote=False)}</summary>"  # in HTML Markdown is no more
             for inner in blocks:
                 yield from _block(inner, pictures)
             yield "</details>"

@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 MOST = 200
 """Configurations that a page holds."""
+FEW = 20
+"""Runs that a command names one by one."""
+LONGEST = 160
+"""Characters of a question, for a title."""
 
 
 def described(sweep: SweepRecord) -> tuple[str, str]:
     """The question that a sweep's file asks in its first comment, and what else stands there; nothing where it is not
     about the whole sweep, for the command line says what varies.
     """
-    if sweep.origin is None or any(not word.startswith("--seeds ") for word in sweep.origin.words):
+    if sweep.origin is None or any(not word.startswith("--") for word in sweep.origin.words):
         return "", ""
     lines = []
     for line in _read(sweep.path / "given.yaml").splitlines():
@@ -35,39 +39,39 @@ def described(sweep: SweepRecord) -> tuple[str, str]:
             lines.append(text.strip())
     whole = " ".join(" ".join(lines).split())
     question, mark, rest = whole.partition("?")
-    return (question + mark, rest.strip()) if mark and ". " not in question else ("", whole)
+    is_one = mark and ". " not in question and len(question) <= LONGEST
+    return (question + mark, rest.strip()) if is_one else ("", whole)
 
 
 def again(runs: Sequence[Run], sweep: SweepRecord | None, words: Sequence[str]) -> list[Block]:
     """The commands that give the same runs and this page. `words` are those of `nnexp report`."""
     blocks: list[Block] = []
-    lines = []
-    if sweep is not None:
-        plan = plan_of(sweep)
-        command = plan.get("command")
-        if isinstance(command, list) and command:
-            lines.append(shlex.join(["nnexp", *map(str, command)]))
-        elif sweep.origin is not None:
-            lines.append(shlex.join(["nnexp", "sweep", sweep.origin.file]))
-        blocks.append(
-            Text(
-                "The same numbers to the byte, with the same versions on such a machine; "
-                "what is finished is not run again:"
-            )
-        )
-    else:
-        lines += [shlex.join(["nnexp", "reproduce", run.id]) for run in runs[:10]]
-        more = f"; {len(runs) - 10} more" if len(runs) > 10 else ""
+    ids = [run.id for run in runs[:FEW]]
+    if sweep is None:
+        more = f"; the first {FEW} of {len(runs)}" if len(runs) > FEW else ""
         blocks.append(Text(f"Each run is trained again by its id, and compared to the byte{more}:"))
-    blocks.append(Code("\n".join(lines), "sh"))
-    named = sweep.name if sweep is not None else " ".join(run.id for run in runs[:10])
-    blocks.append(Text("This page, and the runs in one file for others, who take them in by nnexp runs import:"))
-    blocks.append(Code(f"{shlex.join(['nnexp', 'report', *words])}\nnnexp runs export {named} runs.tar.gz", "sh"))
+        blocks.append(Code("\n".join(shlex.join(["nnexp", "reproduce", one]) for one in ids), "sh"))
+    elif command := _command(sweep):
+        same = (
+            "The same numbers to the byte, with the same versions on such a machine; what is finished is not run again:"
+        )
+        blocks += [Text(same), Code(command, "sh")]
+    blocks += [Text("This page:"), Code(shlex.join(["nnexp", "report", *words]), "sh")]
+    if sweep is not None or len(runs) <= FEW:
+        named = ids if sweep is None else [sweep.name]
+        blocks.append(Text("The runs in one file for others, who take them in by nnexp runs import:"))
+        blocks.append(Code(shlex.join(["nnexp", "runs", "export", *named, "runs.tar.gz"]), "sh"))
     if sweep is not None:
         for name, what in (("given.yaml", "as it was given"), ("sweep.yaml", "as it was expanded, all in one file")):
             if text := _read(sweep.path / name):
                 blocks.append(Fold(f"The sweep's description {what}: {name}", [Code(text.strip("\n"), "yaml")]))
     return blocks
+
+
+def _command(sweep: SweepRecord) -> str:
+    """The command that ran a sweep last; nothing where its plan does not tell."""
+    command = plan_of(sweep).get("command")
+    return shlex.join(["nnexp", *map(str, command)]) if isinstance(command, list) and command else ""
 
 
 def configurations(levels: Levels) -> list[Block]:
