@@ -26,9 +26,13 @@ ID, STAMP, TESTED = "nnexp.id", "nnexp.stamp", "nnexp.tested"
 """Tags that a run is found by."""
 UNDONE = "RUNNING"
 """The status of a run that an export has begun and not come to the end of."""
-ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
-"""What MLflow reads where the user has said nothing: nobody is told of its use, and a server that is not there is
-given up after seconds."""
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""What MLflow reads where the user has said nothing: nobody is told of its use, a server that is not there is given up
+after seconds, and stdout stays nnexp's."""
 
 _STRANGE = re.compile(r"[^\w.\- ]")
 
