@@ -17,7 +17,9 @@ from tests.command import folders, nnexp, nnexp_process
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / "configs").glob("*.yaml"))
-SWEEPS = sorted(path for folder in ("sweeps", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml"))
+SWEEPS = sorted(
+    path for folder in ("sweeps", "claims", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml")
+)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 """Pages by hand; those of the reference are made, and their configurations are checked in tests/report."""

@@ -176,7 +176,7 @@ def _select(
             guess = did_you_mean(key, varied)
             problems.append(_problem(at, f"the sweep does not vary '{key}'{guess} (it varies {listed})", at_key=True))
         elif not any(_has(level, plain, wanted) for level in levels):
-            there = list(dict.fromkeys(_word(plain, level) for level in levels))
+            there = list(dict.fromkeys(_word(plain, level, wanted) for level in levels))
             guess = did_you_mean(number(wanted), there)
             listed = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
             problems.append(_problem(at, f"no level has {key} {number(wanted)}{guess} (there is {listed})"))
@@ -190,8 +190,10 @@ def _related(key: str, varied: str) -> bool:
     return key == varied or key.startswith(f"{varied}.") or varied.startswith(f"{key}.")
 
 
-def _word(key: str, level: Level) -> str:
-    return number(level.case if key == "case" else level.lookup(key))
+def _word(key: str, level: Level, wanted: Any) -> str:
+    """What a level has at a key, in the form in which it is wanted: a component in full, or by its name."""
+    have = level.case if key == "case" else level.lookup(key)
+    return number(have) if isinstance(wanted, dict) else ", ".join(map(number, _names(key, have))) or "none"
 
 
 def _has(level: Level, key: str, wanted: Any) -> bool:
