@@ -69,7 +69,8 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_sweep_runs(path: Path, checkout: Path) -> None:
-    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1)
+    short = ("--tune", 2) if "\ntune:" in path.read_text() else ()
+    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1, *short)
     planned = nnexp(*words, "--dry-run", "--format", "json", cwd=checkout)
     assert planned.code == 0, planned.err
     assert not (checkout / "runs").exists()

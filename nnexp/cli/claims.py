@@ -301,7 +301,7 @@ def table(rows: Sequence[_Row], refused: Sequence[Path] = ()) -> Grid:
         Column("says", "claim", str, False, 0, ("part", "claim", "rule", "metric")),
         Column("n", "n", number, True),
         Column("interval", "estimate [95 %]", str, True, 0, ("estimate", "low", "high")),
-        Column("bar", "above", lambda bar: "" if bar is None else number(bar), True, 1),
+        Column("above", "above", lambda bar: "" if bar is None else number(bar), True, 1, ("bar",)),
         Column("verdict", "verdict", str, False, 0, ("verdict", "why", "runs", "failed", "capped")),
         Column("stated", "stated", str, False, 2, ("before_runs", "plan")),
         Column("seconds", "time", lambda value: "" if value is None else duration(value), True, 1),
@@ -330,7 +330,8 @@ def _cells(judged: Judged) -> dict[str, Any]:
     """What a row says of a judgement."""
     keys = ("rule", "metric", "n", "estimate", "low", "high", "bar", "why", "runs", "failed", "capped")
     shown = "" if judged.parts else judged.interval
-    return {key: getattr(judged, key) for key in keys} | {"verdict": judged.word, "interval": shown}
+    above = None if judged.rule == "exact" else judged.bar
+    return {key: getattr(judged, key) for key in keys} | {"verdict": judged.word, "interval": shown, "above": above}
 
 
 def _notes(row: _Row) -> list[str]:
