@@ -21,6 +21,8 @@ from nnexp.store.labels import Labels, read_labels
 from nnexp.store.scores import ranked
 
 SWEEPS = "sweeps"
+CLAIM = "claim.json"
+"""In a sweep's folder: what was claimed of its runs, from before the first of them on."""
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
 RESUMABLE = ("interrupted", "lost", "pruned")

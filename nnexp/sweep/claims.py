@@ -26,6 +26,7 @@ from nnexp.report.numbers import number
 from nnexp.report.rows import named_metric
 from nnexp.store.folder import finite, write_whole
 from nnexp.store.parents import now
+from nnexp.store.runs import CLAIM
 from nnexp.sweep.space import names_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from nnexp.sweep.identity import Identity
     from nnexp.sweep.plan import Job, Plan
 
-RECORD = "claim.json"
 FORMAT = 1
 SHOWN = 12
 """Digits of a statement's hash."""
@@ -316,7 +316,7 @@ class Statement:
         document = {"format": FORMAT, "current": self.digest, "statements": self.statements, "verdict": verdict}
         text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
         for folder in {self.path.parent, also or self.path.parent}:
-            write_whole(folder / RECORD, lambda file: file.write(text.encode()))
+            write_whole(folder / CLAIM, lambda file: file.write(text.encode()))
 
 
 def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
@@ -328,7 +328,7 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     claim, plan = _digest(sweep.claim.rule.plain()), _digest([described, sample])
     digest = _digest([claim, plan])
     folders = {identity.folder(replace(course.first, part=part)) for part in (course.first.part, "")}
-    statements = [one for folder in sorted(folders) for one in _stated(folder / RECORD)]
+    statements = [one for folder in sorted(folders) for one in _stated(folder / CLAIM)]
     statements = list({one["hash"]: one for one in reversed(statements)}.values())
     statements.sort(key=lambda one: str(one["stated"]))
     if not any(one["hash"] == digest for one in statements):
@@ -336,7 +336,7 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
         there = sum(run.brief.fingerprint in mine for run in shelf.runs)
         told = {"claim": claim, "plan": plan, "runs_there": there, "said": sweep.claim.rule.plain()}
         statements.append({"hash": digest, "stated": now(), **told})
-    return Statement(identity.folder(course.first) / RECORD, statements, digest)
+    return Statement(identity.folder(course.first) / CLAIM, statements, digest)
 
 
 def _digest(plain: Any) -> str:

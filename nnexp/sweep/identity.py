@@ -21,8 +21,7 @@ from nnexp.config.schema import BARE_NUMBERS
 from nnexp.config.yaml import read
 from nnexp.errors import InputError
 from nnexp.report.numbers import number
-from nnexp.store.runs import SWEEPS, Origin, Shelf, SweepRecord, relative_to_runs
-from nnexp.sweep.claims import RECORD
+from nnexp.store.runs import CLAIM, SWEEPS, Origin, Shelf, SweepRecord, relative_to_runs
 from nnexp.sweep.course import Course
 from nnexp.sweep.plan import Plan, identity_of
 
@@ -131,7 +130,7 @@ def _free(root: Path, name: str, first: Plan) -> str:
 
 def _taken(folder: Path) -> bool:
     """Whether there is a folder, with more in it than a claim that was stated and not yet run."""
-    return folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} != {RECORD})
+    return folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} != {CLAIM})
 
 
 # -- what has changed ----------------------------------------------------------------------------------------------
