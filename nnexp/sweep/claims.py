@@ -289,8 +289,8 @@ class Statement:
 
     @property
     def before_runs(self) -> bool:
-        """Whether it was made before any of the runs was there."""
-        return not self.current["runs_there"]
+        """Whether it was made before any of the runs was there, and before another version was judged."""
+        return not self.current["runs_there"] and not self.current.get("after_verdict", False)
 
     def __str__(self) -> str:
         current, first = self.current, self.statements[0]
@@ -298,11 +298,14 @@ class Statement:
         known = f"plan {self.digest[:SHOWN]}, {when}"
         if self.before_runs:
             return f"stated before the first run ({known})"
-        there = f"{current['runs_there']} run{'s' if current['runs_there'] != 1 else ''}"
+        count = current["runs_there"]
+        there = (
+            f"when {count} {'run was' if count == 1 else 'runs were'} there" if count else "after it had been judged"
+        )
         if current is first:
-            return f"stated when {there} of the sweep were there already, so it is no prediction ({known})"
+            return f"stated {there} already, so it is no prediction ({known})"
         what = [key for key in ("claim", "plan") if current[key] != first[key]]
-        return f"{' and '.join(what)} changed when {there} were there, so it is no prediction ({known})"
+        return f"{' and '.join(what)} changed {there}, so it is no prediction ({known})"
 
     def plain(self) -> dict[str, Any]:
         """What is told of it."""
@@ -312,7 +315,9 @@ class Statement:
 
     def write(self, judged: Judged | None = None, also: Path | None = None) -> None:
         """Write it, with the judgement where there is one; into the folder `also`, too."""
-        verdict = None if judged is None else {**judged.plain(), "judged": now()}
+        if judged is not None:
+            self.current.setdefault("judged", now())
+        verdict = None if judged is None else judged.plain()
         document = {"format": FORMAT, "current": self.digest, "statements": self.statements, "verdict": verdict}
         text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
         for folder in {self.path.parent, also or self.path.parent}:
@@ -334,7 +339,14 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     if not any(one["hash"] == digest for one in statements):
         mine = {*sample, *(key for record in shelf.sweeps if record.path in folders for key in record.cases)}
         there = sum(run.brief.fingerprint in mine for run in shelf.runs)
-        told = {"claim": claim, "plan": plan, "runs_there": there, "said": sweep.claim.rule.plain()}
+        seen = any("judged" in one for one in statements)
+        told = {
+            "claim": claim,
+            "plan": plan,
+            "runs_there": there,
+            "after_verdict": seen,
+            "said": sweep.claim.rule.plain(),
+        }
         statements.append({"hash": digest, "stated": now(), **told})
     return Statement(identity.folder(course.first) / CLAIM, statements, digest)
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def test_a_claim_about_runs_that_are_there(tmp_path: Path) -> None:
     sweep(path, "--quiet")
     assert not list(tmp_path.glob("runs/sweeps/*/claim.json"))
     claiming(tmp_path)
-    assert "stated when 12 runs of the sweep were there already, so it is no prediction" in sweep(path).out
+    assert "stated when 12 runs were there already, so it is no prediction" in sweep(path).out
 
 
 def test_the_hash_can_be_given_away_before(tmp_path: Path) -> None:
@@ -262,3 +263,41 @@ def test_fewer_seeds_for_a_try(tmp_path: Path) -> None:
     assert result.code == 0
     assert "2 seeds cannot decide; from 6 on there is a verdict" in result.out
     assert len(folders(tmp_path / "runs")) == 4
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"statements": [{"hash": 3}]}'])
+def test_a_damaged_statement(tmp_path: Path, text: str) -> None:
+    path = claiming(tmp_path, seeds=1)
+    sweep(path, "--quiet")
+    [file] = tmp_path.glob("runs/sweeps/*/claim.json")
+    file.write_text(text)
+    result = sweep(path)
+    assert result.code == 2
+    assert "claim.json" in result.err
+    assert "move it away, and the claim counts as stated anew" in result.err
+    file.unlink()
+    assert "stated when 2 runs were there already" in sweep(path).out
+
+
+def test_a_claim_that_was_stated_and_not_run(tmp_path: Path) -> None:
+    """As after an interruption between the two: it holds, in the same folder."""
+    path = claiming(tmp_path, seeds=1)
+    sweep(path, "--quiet")
+    [file] = tmp_path.glob("runs/sweeps/*/claim.json")
+    before = stated(tmp_path)["statements"]
+    for other in file.parent.iterdir():
+        if other != file and other.is_file():
+            other.unlink()
+    for folder in folders(tmp_path / "runs"):
+        shutil.rmtree(folder)
+    assert "stated before the first run" in sweep(path).out
+    assert stated(tmp_path)["statements"] == before
+
+
+def test_deleted_runs_have_been_seen(tmp_path: Path) -> None:
+    path = claiming(tmp_path, seeds=1)
+    sweep(path, "--quiet")
+    for folder in folders(tmp_path / "runs"):
+        shutil.rmtree(folder)
+    claiming(tmp_path, claim=WORSE, seeds=1)
+    assert "claim changed after it had been judged, so it is no prediction" in sweep(path).out
