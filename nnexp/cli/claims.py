@@ -27,9 +27,7 @@ ENDINGS = (".yaml", ".yml")
 
 
 def claims(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Sweep files with a claim, or folders of them.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Sweep files with a claim, or folders of them.")],
     settings: SetOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 in place of each file's own.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
