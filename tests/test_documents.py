@@ -17,7 +17,9 @@ from tests.command import folders, nnexp, nnexp_process
 
 ROOT = Path(__file__).parent.parent
 EXPERIMENTS = sorted((ROOT / "configs").glob("*.yaml"))
-SWEEPS = sorted(path for folder in ("sweeps", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml"))
+SWEEPS = sorted(
+    path for folder in ("sweeps", "claims", "replications") for path in (ROOT / "configs" / folder).glob("*.yaml")
+)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WRITTEN = [page for page in PAGES if page.parent.name != "reference"]
 """Pages by hand; those of the reference are made, and their configurations are checked in tests/report."""
@@ -67,7 +69,8 @@ def test_configuration_trains(path: Path, checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
 def test_sweep_runs(path: Path, checkout: Path) -> None:
-    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1)
+    short = ("--tune", 2) if "\ntune:" in path.read_text() else ()
+    words = ("sweep", str(path.relative_to(ROOT)), "stop.epochs=1", "--seeds", 1, *short)
     planned = nnexp(*words, "--dry-run", "--format", "json", cwd=checkout)
     assert planned.code == 0, planned.err
     assert not (checkout / "runs").exists()

@@ -27,9 +27,7 @@ ENDINGS = (".yaml", ".yml")
 
 
 def claims(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH...", help="Sweep files with a claim, or folders of them.")
-    ],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Sweep files with a claim, or folders of them.")],
     settings: SetOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 in place of each file's own.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
@@ -69,6 +67,8 @@ def claims(
     if dry_run:
         render(_plans(described, refused, asked), how, out())
         raise typer.Exit(3 if refused else 0)
+    if not judge:
+        described = _state_all(described, asked, refused)
     told: list[_Row] = []
     interrupted = None
     for number, one in enumerate(described, 1):
@@ -199,6 +199,25 @@ def _known(one: _Described, asked: _Asked, course: Course, shelf: Shelf) -> Iden
     return identity
 
 
+def _state_all(described: Sequence[_Described], asked: _Asked, refused: list[Path]) -> list[_Described]:
+    """Write every claim down before the first run of any, for sweeps may share runs; those that could be planned."""
+    from nnexp.cli.verdicts import stated
+    from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course as Way
+
+    if len(described) < 2:
+        return list(described)
+    shelf, able = Shelf(asked.root), []
+    for one in described:
+        try:
+            course = Way(one.sweep, shelf)
+            stated(course, _known(one, asked, course, shelf), shelf)
+            able.append(one)
+        except InputError as error:
+            _refuse(one.file, error, refused)
+    return able
+
+
 def _run(one: _Described, asked: _Asked, quiet: bool) -> _Row:
     """Run what is missing of a file's sweep, and judge. Raises InputError, and _Interrupted."""
     from functools import partial
@@ -206,14 +225,14 @@ def _run(one: _Described, asked: _Asked, quiet: bool) -> _Row:
     from nnexp.cli.sweep import planned
     from nnexp.cli.underway import UnderWay
     from nnexp.cli.verdicts import concluded, stated
+    from nnexp.store.runs import Shelf
     from nnexp.sweep.jobs import Orders
 
     sweep = one.sweep
     assert sweep.claim is not None
     with planned(sweep, asked.root, partial(_known, one, asked)) as (course, data, identity):
         orders = Orders(asked.root, asked.workers, sweep.limits, False, data)
-        statement = stated(course, identity, asked.root)
-        assert statement is not None
+        statement = stated(course, identity, Shelf(asked.root))
         with UnderWay(one.given, identity, _display(quiet)) as under_way:
             plan, shelf, _ = under_way.go(course, orders)
     if under_way.interrupted is not None:
@@ -280,7 +299,7 @@ def table(rows: Sequence[_Row], refused: Sequence[Path] = ()) -> Grid:
         Column("says", "claim", str, False, 0, ("part", "claim", "rule", "metric")),
         Column("n", "n", number, True),
         Column("interval", "estimate [95 %]", str, True, 0, ("estimate", "low", "high")),
-        Column("bar", "above", lambda bar: "" if bar is None else number(bar), True, 1),
+        Column("above", "above", lambda bar: "" if bar is None else number(bar), True, 1, ("bar",)),
         Column("verdict", "verdict", str, False, 0, ("verdict", "why", "runs", "failed", "capped")),
         Column("stated", "stated", str, False, 2, ("before_runs", "plan")),
         Column("seconds", "time", lambda value: "" if value is None else duration(value), True, 1),
@@ -309,7 +328,8 @@ def _cells(judged: Judged) -> dict[str, Any]:
     """What a row says of a judgement."""
     keys = ("rule", "metric", "n", "estimate", "low", "high", "bar", "why", "runs", "failed", "capped")
     shown = "" if judged.parts else judged.interval
-    return {key: getattr(judged, key) for key in keys} | {"verdict": judged.word, "interval": shown}
+    above = None if judged.rule == "exact" else judged.bar
+    return {key: getattr(judged, key) for key in keys} | {"verdict": judged.word, "interval": shown, "above": above}
 
 
 def _notes(row: _Row) -> list[str]:

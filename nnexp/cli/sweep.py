@@ -123,6 +123,7 @@ def sweep(
     from nnexp.cli.underway import UnderWay
     from nnexp.cli.verdicts import concluded, stated
     from nnexp.store.room import Unwritable
+    from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
@@ -167,7 +168,7 @@ def sweep(
             raise InputError("\n".join([*identity.told, "nothing was run"]))
         metric = None if described.metric is None else course.metric
         orders = Orders(root, workers, described.limits, fail_fast, data, cluster=machines)
-        statement = stated(course, identity, root)
+        statement = None if described.claim is None else stated(course, identity, Shelf(root))
         display.event("start", format=JSON_LINES, sweep=described.name, root=root, command=sys.argv[1:])
         with UnderWay(given, identity, display) as under_way:
             try:

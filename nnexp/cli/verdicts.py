@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -52,16 +51,13 @@ class Told:
         return {**own, "stated": self.statement.plain(), **looks}
 
 
-def stated(course: Course, identity: Identity, root: Path) -> Statement | None:
-    """Write the claim of a sweep into its folder, before its first run; None where it makes none. Raises InputError."""
-    if course.sweep.claim is None:
-        return None
+def stated(course: Course, identity: Identity, shelf: Shelf) -> Statement:
+    """Write the claim of a sweep into its folder, before its first run. Raises InputError where that cannot be."""
     from nnexp.errors import InputError
     from nnexp.store.room import why_not
-    from nnexp.store.runs import Shelf
     from nnexp.sweep.claims import state
 
-    statement = state(course, identity, Shelf(root))
+    statement = state(course, identity, shelf)
     try:
         statement.path.parent.mkdir(parents=True, exist_ok=True)
         statement.write()

@@ -179,9 +179,15 @@ def json_schema(sweep: bool = False) -> dict[str, Any]:
 
     document = ExperimentConfig.model_json_schema()
     if sweep:
+        from pydantic import TypeAdapter
+
+        from nnexp.report.claims import AnyRule
         from nnexp.sweep.expand import SweepSpec
 
         own = SweepSpec.model_json_schema()
+        claim = TypeAdapter(AnyRule | None).json_schema()
+        own["$defs"] |= claim.pop("$defs")
+        own["properties"]["claim"] |= claim
         document["title"], document["description"] = own["title"], own["description"]
         document["properties"] |= own["properties"]
         document["$defs"] |= own.get("$defs", {})

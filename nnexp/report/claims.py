@@ -428,6 +428,10 @@ class All(Rule):
         return Judged(word, "", self.label, statement, n=least, parts=tuple(parts))
 
 
+AnyRule: Any = Union[tuple(rules().values())]  # noqa: UP007
+"""For the JSON Schema."""
+
+
 def together(words: Sequence[Word]) -> Word:
     """The word of several claims at once.
 

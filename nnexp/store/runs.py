@@ -23,6 +23,8 @@ from nnexp.store.scores import ranked
 SWEEPS = "sweeps"
 TUNING = "-tuning"
 """What stands behind a sweep's name in that of its tuning."""
+CLAIM = "claim.json"
+"""In a sweep's folder: what was claimed of its runs, from before the first of them on."""
 ENDED = ("finished", "diverged")
 """Statuses of runs whose outcome is known and would be the same again."""
 RESUMABLE = ("interrupted", "lost", "pruned")

@@ -26,6 +26,7 @@ from nnexp.report.numbers import number
 from nnexp.report.rows import named_metric
 from nnexp.store.folder import finite, write_whole
 from nnexp.store.parents import now
+from nnexp.store.runs import CLAIM
 from nnexp.sweep.space import names_of
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from nnexp.sweep.identity import Identity
     from nnexp.sweep.plan import Job, Plan
 
-RECORD = "claim.json"
 FORMAT = 1
 SHOWN = 12
 """Digits of a statement's hash."""
@@ -176,7 +176,7 @@ def _select(
             guess = did_you_mean(key, varied)
             problems.append(_problem(at, f"the sweep does not vary '{key}'{guess} (it varies {listed})", at_key=True))
         elif not any(_has(level, plain, wanted) for level in levels):
-            there = list(dict.fromkeys(_word(plain, level) for level in levels))
+            there = list(dict.fromkeys(_word(plain, level, wanted) for level in levels))
             guess = did_you_mean(number(wanted), there)
             listed = ", ".join(there[:8]) + (f" and {len(there) - 8} more" if len(there) > 8 else "")
             problems.append(_problem(at, f"no level has {key} {number(wanted)}{guess} (there is {listed})"))
@@ -190,8 +190,10 @@ def _related(key: str, varied: str) -> bool:
     return key == varied or key.startswith(f"{varied}.") or varied.startswith(f"{key}.")
 
 
-def _word(key: str, level: Level) -> str:
-    return number(level.case if key == "case" else level.lookup(key))
+def _word(key: str, level: Level, wanted: Any) -> str:
+    """What a level has at a key, in the form in which it is wanted: a component in full, or by its name."""
+    have = level.case if key == "case" else level.lookup(key)
+    return number(have) if isinstance(wanted, dict) else ", ".join(map(number, _names(key, have))) or "none"
 
 
 def _has(level: Level, key: str, wanted: Any) -> bool:
@@ -287,8 +289,8 @@ class Statement:
 
     @property
     def before_runs(self) -> bool:
-        """Whether it was made before any of the runs was there."""
-        return not self.current["runs_there"]
+        """Whether it was made before any of the runs was there, and before another version was judged."""
+        return not self.current["runs_there"] and not self.current.get("after_verdict", False)
 
     def __str__(self) -> str:
         current, first = self.current, self.statements[0]
@@ -296,11 +298,14 @@ class Statement:
         known = f"plan {self.digest[:SHOWN]}, {when}"
         if self.before_runs:
             return f"stated before the first run ({known})"
-        there = f"{current['runs_there']} run{'s' if current['runs_there'] != 1 else ''}"
+        count = current["runs_there"]
+        there = (
+            f"when {count} {'run was' if count == 1 else 'runs were'} there" if count else "after it had been judged"
+        )
         if current is first:
-            return f"stated when {there} of the sweep were there already, so it is no prediction ({known})"
+            return f"stated {there} already, so it is no prediction ({known})"
         what = [key for key in ("claim", "plan") if current[key] != first[key]]
-        return f"{' and '.join(what)} changed when {there} were there, so it is no prediction ({known})"
+        return f"{' and '.join(what)} changed {there}, so it is no prediction ({known})"
 
     def plain(self) -> dict[str, Any]:
         """What is told of it."""
@@ -310,11 +315,13 @@ class Statement:
 
     def write(self, judged: Judged | None = None, also: Path | None = None) -> None:
         """Write it, with the judgement where there is one; into the folder `also`, too."""
-        verdict = None if judged is None else {**judged.plain(), "judged": now()}
+        if judged is not None:
+            self.current.setdefault("judged", now())
+        verdict = None if judged is None else judged.plain()
         document = {"format": FORMAT, "current": self.digest, "statements": self.statements, "verdict": verdict}
         text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
         for folder in {self.path.parent, also or self.path.parent}:
-            write_whole(folder / RECORD, lambda file: file.write(text.encode()))
+            write_whole(folder / CLAIM, lambda file: file.write(text.encode()))
 
 
 def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
@@ -326,15 +333,22 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     claim, plan = _digest(sweep.claim.rule.plain()), _digest([described, sample])
     digest = _digest([claim, plan])
     folders = {identity.folder(replace(course.first, part=part)) for part in (course.first.part, "")}
-    statements = [one for folder in sorted(folders) for one in _stated(folder / RECORD)]
+    statements = [one for folder in sorted(folders) for one in _stated(folder / CLAIM)]
     statements = list({one["hash"]: one for one in reversed(statements)}.values())
     statements.sort(key=lambda one: str(one["stated"]))
     if not any(one["hash"] == digest for one in statements):
         mine = {*sample, *(key for record in shelf.sweeps if record.path in folders for key in record.cases)}
         there = sum(run.brief.fingerprint in mine for run in shelf.runs)
-        told = {"claim": claim, "plan": plan, "runs_there": there, "said": sweep.claim.rule.plain()}
+        seen = any("judged" in one for one in statements)
+        told = {
+            "claim": claim,
+            "plan": plan,
+            "runs_there": there,
+            "after_verdict": seen,
+            "said": sweep.claim.rule.plain(),
+        }
         statements.append({"hash": digest, "stated": now(), **told})
-    return Statement(identity.folder(course.first) / RECORD, statements, digest)
+    return Statement(identity.folder(course.first) / CLAIM, statements, digest)
 
 
 def _digest(plain: Any) -> str:

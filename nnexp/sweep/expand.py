@@ -19,15 +19,14 @@ from nnexp.config.problems import inner_fields, problems_of, report, together
 from nnexp.config.schema import BARE_NUMBERS, ExperimentConfig, RunName
 from nnexp.config.yaml import KeyPath, Place, Tree
 from nnexp.errors import InputError, did_you_mean
-from nnexp.report.claims import rules
 from nnexp.report.standing import name_of
-from nnexp.sweep.claims import Claim, read_claim
 from nnexp.sweep.limits import Limits
 from nnexp.sweep.search import AnyStrategy, RandomSearch, Sampling, Strategy
 from nnexp.sweep.space import KINDS, Axis, ChoiceRange, Space, looks_like_range, names_of, read_ranges
 from nnexp.sweep.words import command_line
 
 if TYPE_CHECKING:
+    from nnexp.sweep.claims import Claim
     from nnexp.sweep.settle import Settling
 
 TUNING_SEEDS = 1_000_000
@@ -52,9 +51,6 @@ Values = Annotated[list[Any], Field(min_length=1)]
 AnyRange: Any = Union[tuple(KINDS.values())]  # noqa: UP007 (the members are computed)
 AnyRanges = Annotated[Any, BeforeValidator(lambda value: value, json_schema_input_type=AnyRange | list[AnyRange])]
 """For the JSON Schema: what is wrong with a range is told by `read_ranges`."""
-AnyRule: Any = Union[tuple(rules().values())]  # noqa: UP007
-AnyClaim = Annotated[Any, BeforeValidator(lambda value: value, json_schema_input_type=AnyRule)]
-"""For the JSON Schema: what is wrong with a claim is told by `read_claim`."""
 
 
 class Tuning(Settings):
@@ -92,9 +88,7 @@ class SweepSpec(Settings):
         BeforeValidator(_seed_list, json_schema_input_type=int | list[int]),
     ] = Field((0,), strict=False, description="a number of seeds from 0 on, or a list of them")
     limits: Limits = Field(Limits(), description="what a run may need at most")
-    claim: AnyClaim | None = Field(
-        None, description="what is claimed of the runs before they are run, and judged by them"
-    )
+    claim: Any = Field(None, description="what is claimed of the runs before they are run, and judged by them")
 
 
 @dataclass(frozen=True)
@@ -371,6 +365,8 @@ def _claim(
             "it is about the levels of a grid or of cases, and 'search' tries points; with 'tune' "
             "each level is tuned first",
         )
+    from nnexp.sweep.claims import read_claim
+
     return read_claim(given["claim"], levels, draft, source)
 
 

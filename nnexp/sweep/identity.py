@@ -21,7 +21,7 @@ from nnexp.config.schema import BARE_NUMBERS
 from nnexp.config.yaml import read
 from nnexp.errors import InputError
 from nnexp.report.numbers import number
-from nnexp.store.runs import SWEEPS, Origin, Shelf, SweepRecord, relative_to_runs
+from nnexp.store.runs import CLAIM, SWEEPS, Origin, Shelf, SweepRecord, relative_to_runs
 from nnexp.sweep.course import Course
 from nnexp.sweep.plan import Plan, identity_of
 
@@ -125,7 +125,12 @@ def _free(root: Path, name: str, first: Plan) -> str:
     digest = first.folder.name.rpartition("-")[2]
     tails = (f"-{digest}" if number == 1 else f"-{digest}-{number}" for number in count(1))
     parts = {first.part, ""}
-    return next(tail for tail in tails if not any((root / SWEEPS / f"{name}{part}{tail}").exists() for part in parts))
+    return next(tail for tail in tails if not any(_taken(root / SWEEPS / f"{name}{part}{tail}") for part in parts))
+
+
+def _taken(folder: Path) -> bool:
+    """Whether there is a folder, with more in it than a claim that was stated and not yet run."""
+    return folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} != {CLAIM})
 
 
 # -- what has changed ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from tests.command import Outcome, nnexp
 MOONS = "dataset: moons\n"
 CSV = "dataset: {name: csv, path: t.csv, target: kind%s}\n"
 ROWS = [f"{i},{'red' if i % 2 else 'blue'},{'ab'[i % 3 > 0]}" for i in range(30)]
+CLAIMED = "grid: {optimizer: [sgd, adam], batch.size: [4, 8]}\n"
 PLAN = '{"started": "2026-01-01", "runs": []}'
 BINARY = b"\x89PNG\r\n\x1a\n\x00\x00"
 
@@ -1537,6 +1538,120 @@ SWEEPS = [
     sweep_words("limits-as-a-word", "limits.megabytes=many", "limits.megabytes=many: must be a number > 0"),
     sweep_words("limits-typing-error", "limits.second=3", "'limits.second' is no limit; did you mean 'seconds'?"),
     sweep_words("limits-in-a-list", "limits.seconds=3,4", "limits.seconds: a limit is one number for all runs"),
+    sweep("claim-word", CLAIMED + "claim: better\n", "c.yaml:3:8  claim: must be keys and values such as {better: {"),
+    sweep(
+        "claim-no-rule",
+        CLAIMED + "claim: {beter: {optimizer: adam}}\n",
+        "c.yaml:3:8  claim: says no rule; give one of better, ratio, exact, all",
+        "did you mean 'better'?",
+    ),
+    sweep(
+        "claim-two-rules",
+        CLAIMED + "claim: {better: {optimizer: adam}, ratio: {optimizer: sgd}}\n",
+        "c.yaml:3:8  claim: says better and ratio; give one of",
+    ),
+    sweep(
+        "claim-key",
+        CLAIMED + "claim: {better: {optimizer: adam}, than: {optimizer: sgd}, bye: 3}\n",
+        "c.yaml:3:60  claim.bye: unknown key",
+        "^^^ did you mean 'by'?",
+    ),
+    sweep(
+        "claim-half",
+        CLAIMED + "claim: {better: {optimizer: adam}}\n",
+        "claim.than: missing; it is needed",
+        "(the levels that they are compared with)",
+    ),
+    sweep(
+        "claim-swept-key",
+        CLAIMED + "claim:\n  better: {optimizer: adam}\n  than: {optimizr: sgd}\n",
+        "c.yaml:5:10  claim.than.optimizr: the sweep does not vary 'optimizr'; did you mean 'optimizer'?",
+        "(it varies optimizer, batch.size)",
+    ),
+    sweep(
+        "claim-not-swept",
+        CLAIMED + "claim:\n  better: {loss: mse}\n  than: {optimizer: sgd}\n",
+        "c.yaml:4:12  claim.better.loss: the sweep does not vary 'loss' (it varies optimizer, batch.size)",
+    ),
+    sweep(
+        "claim-value",
+        CLAIMED + "claim:\n  better: {optimizer: adma}\n  than: {batch.size: 16}\n",
+        "c.yaml:4:23  claim.better.optimizer: no level has optimizer adma; did you mean 'adam'? (there is sgd, adam)",
+        "c.yaml:5:22  claim.than.batch.size: no level has batch.size 16 (there is 4, 8)",
+        "2 problems in c.yaml",
+    ),
+    sweep(
+        "claim-case-of-none",
+        CLAIMED + "claim: {better: adam, than: {optimizer: sgd}}\n",
+        "claim.better: 'adam' would be the name of a case, and the sweep has none; say swept keys",
+    ),
+    sweep(
+        "claim-case",
+        "cases: {low: {optimizer.lr: 0.1}, high: {optimizer.lr: 1.0}}\nclaim: {better: hihg, than: low}\n",
+        "c.yaml:3:17  claim.better: no level has case hihg; did you mean 'high'? (there is low, high)",
+    ),
+    sweep(
+        "claim-combination",
+        "cases: {low: {optimizer.lr: 0.1}, high: {optimizer.lr: 1.0}}\n"
+        "claim: {better: {case: low, optimizer.lr: 1.0}, than: high}\n",
+        "claim.better: no level has all of low, optimizer.lr 1",
+    ),
+    sweep(
+        "claim-both-sides",
+        CLAIMED + "claim: {better: {optimizer: adam}, than: {batch.size: 4}}\n",
+        "claim.better: the two sides must not share a level, and both hold optimizer adam, size 4",
+    ),
+    sweep(
+        "claim-empty-side",
+        CLAIMED + "claim: {better: {}, than: {batch.size: 4}}\n",
+        "c.yaml:3:17  claim.better: must be swept keys and their values, such as {optimizer: adam}",
+    ),
+    sweep(
+        "claim-ratio-of-nothing",
+        CLAIMED + "claim: {ratio: {optimizer: adam}, to: {optimizer: sgd}, above: 0}\n",
+        "c.yaml:3:64  claim.above: must be > 0, found 0",
+    ),
+    sweep(
+        "claim-exactly-what",
+        CLAIMED + "claim: {exact: {optimizer: adam}, value: 1.0, at_most: 2.0}\n",
+        "claim: say what is exact: one of value, same_as, at_least, at_most",
+    ),
+    sweep(
+        "claim-of-one",
+        CLAIMED + "claim: {all: [{better: {optimizer: adam}, than: {optimizer: sgd}}]}\n",
+        "c.yaml:3:14  claim.all: must be a list of two claims or more",
+    ),
+    sweep(
+        "claims-within",
+        CLAIMED + "claim:\n  all:\n  - {better: {optimizer: adam}, than: {optimizer: sgd}, by: x}\n  - {all: []}\n",
+        "c.yaml:5:61  claim.all.0.by: must be a number, found 'x'",
+        "c.yaml:6:6  claim.all.1.all: claims inside 'all' are about one metric each",
+    ),
+    sweep(
+        "claim-metric",
+        CLAIMED + "claim: {better: {optimizer: adam}, than: {optimizer: sgd}, metric: acuracy}\n",
+        "c.yaml:3:68  claim.metric: no run will have 'acuracy'; did you mean 'accuracy'? (there is validation_loss",
+        "seconds, epochs, steps, parameters)",
+    ),
+    sweep(
+        "claim-about-a-search",
+        "space: {optimizer.lr: {log: [0.001, 1]}}\nsearch: random\ntrials: 3\n"
+        "claim: {better: {optimizer.lr: 0.1}, than: {optimizer.lr: 1.0}}\n",
+        "c.yaml:5:1  claim: it is about the levels of a grid or of cases, and 'search' tries points",
+    ),
+    line(
+        "claim-until-settled",
+        "sweep c.yaml --until-settled",
+        "--until-settled adds seeds by what came out, and a claim is judged by the seeds of its plan",
+        text=MOONS + CLAIMED + "claim: {better: {optimizer: adam}, than: {optimizer: sgd}}\n",
+    ),
+    line("train-a-claim", "train c.yaml", "c.yaml:2:1  'claim' makes this file a sweep", text=MOONS + "claim: {}\n"),
+    line("claims-of-nothing", "claims none.yaml", "none.yaml", "none of 1 file can be used; nothing was run"),
+    line("claims-without-one", "claims c.yaml", "c.yaml states no claim; write for example claim: {better:"),
+    line("claims-in-a-folder", "claims .", ".: no file of this folder states a claim (1 YAML files)"),
+    line("claims-two-ways", "claims c.yaml --judge --dry-run", "--dry-run shows what would be run and --judge runs"),
+    line("claims-new-and-more", "claims c.yaml --new --extend", "--new begins another sweep and --extend adds"),
+    line("claims-format", "claims c.yaml --format tabel", "--format: 'tabel' is not one of table"),
     sweep("sweep-out-of-the-folder", "name: ../x\nseeds: 3\n", "c.yaml:2:7  name: must consist of a-z", "found '../x'"),
     line(
         "sweep-misfits",

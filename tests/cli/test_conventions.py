@@ -30,6 +30,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "sweep --dry-run": ("sweep", "small.yaml", "optimizer=sgd,adam", "--dry-run"),
     "sweep --json": ("sweep", "small.yaml", "--json", "-j", "1"),
     "sweep --status": ("sweep", "--status"),
+    "claims": ("claims", "claim.yaml", "-j", "1"),
+    "claims --dry-run": ("claims", "claim.yaml", "--dry-run"),
     "stop": ("stop", "grid", "--no-wait"),
     "variance": ("variance", "small.yaml", "streams.data=1", "streams.split=1", "--blocks", "2", "-j", "1"),
     "variance --dry-run": ("variance", "small.yaml", "--dry-run"),
@@ -86,6 +88,8 @@ def folder(tmp_path: Path, once: Path) -> Path:
     This process counts as being at work at a sweep.
     """
     config_file(tmp_path)
+    claim = {"better": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    config_file(tmp_path, "claim", stop=1, grid={"optimizer": ["adam", "sgd"]}, claim=claim)
     for seed in range(2):
         path = past_run(tmp_path / "runs", 0.5 + seed / 10, seed=seed)
         change_labels([path], lambda labels: replace(labels, note="noted before"))
@@ -108,6 +112,7 @@ def test_every_command_is_used_here() -> None:
     [
         "train",
         "sweep",
+        "claims",
         "variance",
         "calibrate",
         "check",
@@ -130,7 +135,19 @@ def test_json_on_stdout(folder: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["sweep", "sweep --dry-run", "variance", "variance --dry-run", "calibrate", "compare", "diff", "runs", "list"],
+    [
+        "sweep",
+        "sweep --dry-run",
+        "claims",
+        "claims --dry-run",
+        "variance",
+        "variance --dry-run",
+        "calibrate",
+        "compare",
+        "diff",
+        "runs",
+        "list",
+    ],
 )
 def test_csv_on_stdout(folder: Path, command: str) -> None:
     header, *rows = csv.reader(io.StringIO(nnexp(*WORDS[command], "--format", "csv", cwd=folder).out, newline=""))
@@ -153,7 +170,7 @@ def test_colours_where_they_are_wanted(folder: Path) -> None:
     assert "\x1b[1;32m" in nnexp("compare", "--each", cwd=folder, FORCE_COLOR="1").out
 
 
-@pytest.mark.parametrize("command", ["train", "sweep", "variance", "calibrate", "reproduce"])
+@pytest.mark.parametrize("command", ["train", "sweep", "claims", "variance", "calibrate", "reproduce"])
 def test_quiet_is_silent(folder: Path, command: str) -> None:
     assert nnexp(*WORDS[command], "--quiet", cwd=folder) == Outcome(0, "", "")
 
@@ -231,7 +248,7 @@ def test_help_of_a_command_has_an_example(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["train", "sweep", "check", "compare", "show", "diff", "reproduce", "runs", "list", "explain"]
+    "command", ["train", "sweep", "claims", "check", "compare", "show", "diff", "reproduce", "runs", "list", "explain"]
 )
 def test_help_names_the_formats_that_there_are(folder: Path, command: str) -> None:
     words = " ".join(nnexp(command, "--help", cwd=folder, COLUMNS="200").out.split())

@@ -125,6 +125,15 @@ def test_a_ratio_of_what_has_none(bad: float) -> None:
     assert "a ratio needs values above 0" in found.why
 
 
+@pytest.mark.parametrize("n", [6, 15])
+def test_how_often_it_is_wrong(n: int) -> None:
+    """With an effect of just the bar either word is wrong, and each comes in 2.5 % of the sweeps."""
+    rng, sweeps = random.Random(n), 3000
+    words = [diff(0.1, [rng.gauss(0.1, 1) for _ in range(n)], [0.0] * n).word for _ in range(sweeps)]
+    for word in ("supported", "refuted"):
+        assert stats.binomtest(words.count(word), sweeps, 0.025).pvalue > 0.001
+
+
 # -- edges -----------------------------------------------------------------------------------------
 
 
