@@ -33,7 +33,7 @@ COMMANDS = {
     "nnexp compare --where 'lr<0.01'": ["compare", "--where", "optimizer.lr<0.01"],
     "nnexp compare --by lr --summary best": ["compare", "--by", "lr", "--summary", "best"],
     "nnexp compare --by lr --reach 0.9": ["compare", "--by", "lr", "--reach", "0.9"],
-    "nnexp compare --by lr --summary area --x examples": "compare --by lr --summary area --x examples".split(),
+    "nnexp compare --by lr --match updates": ["compare", "--by", "lr", "--match", "updates"],
     "nnexp show": ["show"],
     "nnexp sweep --dry-run (2 runs)": ["sweep", "configs/iris.yaml", "optimizer=sgd,adam", "--dry-run"],
 }

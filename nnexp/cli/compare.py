@@ -94,7 +94,7 @@ def compare(
         raise InputError("--by averages and --each does not; give one of them")
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded, test, summary, over, _target(reach), match)
+    asked = Asked(baseline, margin, allow_confounded, test, summary=summary, x=over, reach=_target(reach), match=match)
     root = runs_root(runs)
     show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 

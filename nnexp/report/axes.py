@@ -36,10 +36,12 @@ def along(run: Run, log: dict[str, list[float | None]], over: str) -> list[float
     """Where each row of a run's log stands on an axis. Raises InputError for examples that are not known."""
     if over != "examples":
         return log.get(over, [])
+    if not log.get("step"):
+        return []
     seen = _counting(run)
     if "evaluations" in log:  # of a line search, each of which looks at the whole, one, batch
         return [None if count is None else seen(int(count)) for count in log["evaluations"]]
-    return [None if step is None else seen(int(step)) for step in log.get("step", [])]
+    return [None if step is None else seen(int(step)) for step in log["step"]]
 
 
 def examples_seen(step: int, rows: int, full: int, rest: int) -> int:

@@ -66,7 +66,8 @@ def compare(data: DataFrame, by: str | Sequence[str] = (), metric: str | None = 
     """The table of `nnexp compare` for the runs of a frame, or of what is left of it after filtering.
 
     `by` is a key or several, `options` are those of `report.compare.compare`: `sort`, `top`, `aggregate`, and `asked`,
-    an `nnexp.report.asked.Asked` with a baseline, a margin, or `test=True`, whose looks are counted as the command's.
+    an `nnexp.report.asked.Asked` with a baseline, a margin, a summary, a score to reach, what to match, or `test=True`,
+    whose looks are counted as the command's.
     The table shows itself in Jupyter; `str` gives text, `rows` the unrounded values. Raises InputError for a frame that
     `load` did not make, and as the command does.
     """

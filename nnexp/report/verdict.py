@@ -107,6 +107,11 @@ class _Meeting:
         return None in self.a or None in self.b
 
     @property
+    def telling(self) -> bool:
+        """Whether means that agree say that the levels do: not where runs failed, nor where all scores are nothing."""
+        return not self.failed and (self.scores is None or any(map(any, self.scores)))
+
+    @property
     def both(self) -> tuple[list[float], list[float]]:
         """The scores of the runs that succeeded; of pairs, those of which both did."""
         if self.in_pairs:
@@ -143,7 +148,7 @@ def judge(
     sizes = [_size(meeting) for meeting in meetings]
     within: dict[int, float] = {}
     if margin is not None:
-        known = [i for i, size in enumerate(sizes) if size is not None and not meetings[i].failed]
+        known = [i for i, size in enumerate(sizes) if size is not None and meetings[i].telling]
         raw = [size.within(margin) for i in known if (size := sizes[i]) is not None]
         within = dict(zip(known, holm(raw), strict=True))
     order = sorted(judged, key=lambda i: chances[i].p)  # type: ignore[union-attr]

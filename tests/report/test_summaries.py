@@ -458,6 +458,18 @@ def test_examples_are_those_of_the_batches(batching: Any, tmp_path: Path) -> Non
     assert along(run, {"step": [0.0, 3.0, None]}, "examples") == [0, totals[3] if len(totals) > 3 else None, None]
 
 
+def test_a_run_that_failed_before_it_began_has_no_examples(two: Path) -> None:
+    for run in read_all(two):
+        alter(run.path, examples=12, config={**run.record["config"], "batch": {"name": "full"}})
+    failed = past_run(two, seed=8, optimizer=SGD, status="failed", batch={"name": "full"})
+    (failed / "metrics.csv").unlink()
+    assert cell(table(two, reach=0.7, x="examples"), "sgd", "reached") == (8, 9)
+    (failed / "metrics.csv").write_text("epoch,step,validation_accuracy,seconds\n")
+    grid = table(two, reach=0.7, x="examples")
+    assert cell(grid, "sgd", "reached") == (8, 9)
+    assert cell(grid, "sgd", "failed") == 1
+
+
 def test_a_line_search_looks_at_all_examples_in_each_evaluation(tmp_path: Path) -> None:
     run = read(past_run(tmp_path, 0.7, batch=FullBatch().model_dump(), record_examples=10))
     assert along(run, {"step": [0.0, 1.0], "evaluations": [0.0, 3.0]}, "examples") == [0, 30]

@@ -252,5 +252,9 @@ def test_equivalent_within_a_margin() -> None:
     found = judge(outcomes, 0, higher=False, margin=2.0, scored=times.scored(0))[1]
     assert found is not None
     assert found.word == "equivalent"
+    never = Times.of([at(*[-9] * 6), [NEVER] * 6], units)  # type: ignore[arg-type]
+    nothing = judge([dict(level) for level in never.outcomes], 0, False, 2.0, scored=never.scored(0))[1]
+    assert nothing is not None
+    assert (nothing.word, nothing.p_equivalent) == ("inconclusive", None), "of those who never arrive nothing is known"
     low, high = stats.ttest_rel([one.time for one in b], [one.time for one in a]).confidence_interval(0.9)
     assert max(abs(low), abs(high)) < 2.0
