@@ -434,6 +434,32 @@ VALUES = [
         "1 problem in c.yaml",
     ),
     moons(
+        "alpha-above-one",
+        "loss: {name: focal, alpha: 2}\n",
+        "c.yaml:2:28  loss.alpha: one number, the weight of the second of two classes, must be between 0 and 1, "
+        "found 2; others are a list, one a class",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "alpha-word",
+        "loss: {name: focal, alpha: balance}\n",
+        "c.yaml:2:28  loss.alpha: must be balanced, or a list of positive numbers, one a class, such as ",
+        "found 'balance'",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "alpha-negative",
+        "loss: {name: focal, alpha: [1, -2]}\n",
+        "c.yaml:2:28  loss.alpha: must be positive numbers, one a class; -2 is not",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "focal-class-weights",
+        "loss: {name: focal, class_weights: [1, 2]}\n",
+        "c.yaml:2:7  loss: focal has no class_weights; its weights of the classes are called alpha",
+        "1 problem in c.yaml",
+    ),
+    moons(
         "all-smooth",
         "loss: {name: bce, label_smoothing: 1}\n",
         "c.yaml:2:36  loss.label_smoothing: must be < 1, found 1",
@@ -773,6 +799,16 @@ MISFITS = [
         "weights-of-other-classes",
         "dataset: iris\nloss: {name: cross_entropy, class_weights: [1, 2]}\n",
         "c.yaml:2:44  loss.class_weights: 2 numbers for 3 classes",
+    ),
+    train(
+        "alpha-of-other-classes",
+        "dataset: iris\nloss: {name: focal, alpha: [1, 2]}\n",
+        "c.yaml:2:28  loss.alpha: 2 numbers for 3 classes",
+    ),
+    train(
+        "one-alpha-of-three-classes",
+        "dataset: iris\nloss: {name: focal, alpha: 0.25}\n",
+        "c.yaml:2:28  loss.alpha: one number weighs two classes; for 3 give a list of 3",
     ),
     train(
         "batch-too-large",
