@@ -909,6 +909,15 @@ MISFITS = [
     moons("pretraining-noise", "pretrain: {name: autoencoder, noise: 1}\n", "pretrain.noise: must be"),
     moons("pretraining-key", "pretrain: {name: autoencoder, k: 2}\n", "pretrain.k: unknown key", "of rbm"),
     moons(
+        "pretraining-tied-rbm", "pretrain: {name: rbm, tied: true}\n", "pretrain.tied: unknown key", "of autoencoder"
+    ),
+    moons("pretraining-persistent", "pretrain: {name: rbm, persistent: 1}\n", "pretrain.persistent: must be true or"),
+    moons(
+        "pretraining-tied-maxout",
+        "activation: {name: maxout, pieces: 3}\npretrain: {name: ae, tied: true}\n",
+        "c.yaml:3:28  pretrain.tied: maxout has 3 linear maps a unit, whose transpose is no decoder; use tied: false",
+    ),
+    moons(
         "pretraining-nothing",
         "architecture: linear\npretrain: autoencoder\n",
         "c.yaml:3:11  pretrain: architecture: linear has no hidden layer to pre-train; leave pretrain out, or",

@@ -172,11 +172,13 @@ def test_resumes_to_the_same_divergence(monkeypatch: pytest.MonkeyPatch) -> None
 
 PRETRAINED: dict[str, dict[str, Any]] = {
     "autoencoder": {**EVERYTHING, "pretrain": {"name": "autoencoder", "noise": 0.2, "epochs": 2, "batch": 8}},
+    "tied": {**EVERYTHING, "pretrain": {"name": "autoencoder", "tied": True, "epochs": 2, "batch": 8}},
     "rbm": {
         "activation": "sigmoid",
         "normalization": "weight",
         "pretrain": {"name": "rbm", "k": 2, "epochs": 2, "batch": 8},
     },
+    "persistent": {"activation": "sigmoid", "pretrain": {"name": "rbm", "persistent": True, "epochs": 2, "batch": 8}},
 }
 
 
