@@ -168,6 +168,12 @@ class Experiment:
             yield Misfit(
                 "activation", f"{config.optimizer.label()} compares losses, which the noise of {name} would change"
             )
+        updates = config.monitor.updates
+        if updates is not None and rows:
+            steps = config.batch.steps(n)
+            if updates > steps:
+                a_row = f"an epoch has {_counted(steps, 'update')}, so no row every {updates:,} would come within one"
+                yield Misfit("monitor.updates", f"{a_row}; use fewer, or monitor.every")
         yield from self._misfits_of_training()
 
     def _misfits_of_training(self) -> Iterator[Misfit]:

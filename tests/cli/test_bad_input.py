@@ -904,6 +904,18 @@ MISFITS = [
         "stop: {target: {metric: prequential_accuracy, at_least: 0.9}}\n",
         "c.yaml:2:25  stop.target.metric: 'prequential_accuracy' is not logged, for batch.stream is not true",
     ),
+    moons("rows-within-none", "monitor: {updates: 0}\n", "c.yaml:2:20  monitor.updates: must be >= 1, found 0"),
+    moons("rows-within-half", "monitor: {updates: 2.5}\n", "monitor.updates: must be a whole number, found 2.5"),
+    moons(
+        "rows-within-too-far",
+        "batch: full\nmonitor: {updates: 20}\n",
+        "c.yaml:3:20  monitor.updates: an epoch has 1 update, so no row every 20 would come within one; use fewer, or",
+    ),
+    train(
+        "rows-within-on-a-surface",
+        "dataset: rosenbrock\nmonitor: {updates: 1}\n",
+        "c.yaml:2:20  monitor.updates: on a surface each update is an epoch, and has its row; use monitor.every",
+    ),
     moons("pretraining-name", "pretrain: autoencode\n", "'autoencode' is not a pretrain; did you mean 'auto"),
     moons("pretraining-k", "pretrain: {name: rbm, k: 0}\n", "c.yaml:2:26  pretrain.k: must be"),
     moons("pretraining-noise", "pretrain: {name: autoencoder, noise: 1}\n", "pretrain.noise: must be"),
