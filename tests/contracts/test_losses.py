@@ -496,6 +496,8 @@ def test_balanced_weights_are_of_the_training_split() -> None:
     loss: Any = of_iris.experiment.loss
     np.testing.assert_allclose(loss.class_weights, counts.sum() / (2 * counts), rtol=1e-14)
     assert of_iris.config.loss == CrossEntropy(class_weights="balanced")
+    focal: Any = trainer(dataset="breast_cancer", loss={"name": "focal", "alpha": "balanced"}).experiment.loss
+    assert focal.alpha == loss.class_weights
 
 
 def test_a_splits_loss_is_weighted_as_a_whole() -> None:
