@@ -167,6 +167,33 @@ def logging(repeat: int) -> None:
     line("  evaluation of two splits each epoch, of the same", f"{spent['score'] / whole:.1%}")
 
 
+def rows_within_epochs(repeat: int) -> None:
+    """What `monitor.updates` adds to a digits run of 40 epochs with 34 updates each: medians of interleaved runs."""
+    from nnexp.config.load import load
+    from nnexp.engine.surface import kind_of
+    from nnexp.runner import begin, train
+
+    found: dict[int | None, list[tuple[float, float]]] = {None: [], 17: [], 5: []}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(repeat + 1):
+            for updates, times in found.items():
+                config = load(Path(DIGITS)).config
+                monitor = config.monitor.model_copy(update={"updates": updates})
+                config = config.model_copy(update={"monitor": monitor})
+                experiment = kind_of(config)(config)
+                record = train(experiment, begin(experiment, Path(folder)))
+                if number:  # the first loads the loops
+                    times.append((record["wall_seconds"], record["train_seconds"]))
+    plain = [statistics.median(part) for part in zip(*found[None], strict=True)]
+    for updates in (17, 5):
+        whole, steps = (
+            statistics.median(part) / without
+            for part, without in zip(zip(*found[updates], strict=True), plain, strict=True)
+        )
+        what = f"a row every {updates} updates of digits, beside a row an epoch: whole, steps"
+        line(what, f"{whole:.2f}, {steps:.2f} times")
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -181,6 +208,7 @@ def main() -> None:
     sixty_four(given.repeat, given.jobs)
     a_run(given.runs, given.jobs)
     logging(given.repeat)
+    rows_within_epochs(given.repeat)
 
 
 if __name__ == "__main__":

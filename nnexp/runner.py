@@ -158,7 +158,7 @@ def train(
             else:
                 record.pop("continued", None)  # it was, and did not come as far as a checkpoint
             going_on = state is not None or "continued" in record
-            folder.open_metrics(experiment.columns, trainer.epoch if going_on else None)
+            folder.open_metrics(experiment.columns, trainer.epoch if going_on else None, trainer.learner.t)
             record["parameters"] = trainer.network.size
             record["examples"] = experiment.examples
             with _blas().limit(limits=trainer.divide(threads), user_api="blas"):

@@ -49,17 +49,17 @@ def run(root: Path, epochs: int, stop: dict[str, Any] | None = None, **changes: 
 
 def gone_on(
     source: Run, root: Path, epochs: int, stop: dict[str, Any] | None = None, **changes: Any
-) -> tuple[Run, list[int]]:
+) -> tuple[Run, list[float]]:
     """A run that goes on from `source`, and the epochs of the rows that it trained itself."""
     one = experiment(**changes, stop={"epochs": epochs, **(stop or {})})
     assert why_not(one.config, source) is None
     of_more_epochs(one, source)
     assert before([source], one) is source
-    seen: list[int] = []
+    seen: list[float] = []
 
     def watch(trainer: Trainer, event: Row | Tick) -> None:
         if isinstance(event, Row):
-            seen.append(int(event.values["epoch"] or 0))
+            seen.append(event.values["epoch"] or 0)
 
     folder = begin(one, root)
     train(one, folder, watch, source=source)
@@ -110,6 +110,8 @@ CAN: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"target": {"metric": "train_loss", "at_most": 0.12}},
     ),
     "every other row": ({**STATEFUL, "monitor": {"every": 2}}, {"patience": 20}),
+    "rows within epochs": ({**STATEFUL, "monitor": {"updates": 2}}, {}),
+    "rows within epochs, and every third": ({**STATEFUL, "monitor": {"updates": 2, "every": 3}}, {}),
     "a stream": ({"batch": {"name": "single", "stream": True}, "monitor": {"objective": True}}, {}),
     "pre-trained": ({"pretrain": {"name": "autoencoder", "epochs": 2, "batch": 8}, "regularization": (DROPOUT,)}, {}),
     "scikit-learn's order": ({"batch": {"name": "mini", "size": 8, "shuffle": "sklearn"}}, {}),

@@ -169,6 +169,23 @@ def test_resumed_runs_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.
     assert finished["wall_seconds"] > record["wall_seconds"]
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 6, 7, 13, 14])
+def test_runs_with_rows_within_epochs_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Killed some events after its checkpoint: rows that come again are dropped, those before it stay.
+    monkeypatch.setattr(training, "TICK", -1.0)
+    fields = {**EVERYTHING, "monitor": {"updates": 3, "checkpoint": 0.0}}
+    folder, _ = run(tmp_path / "whole", **fields)
+    one = experiment(**fields)
+    begun = begin(one, tmp_path / "parts")
+    train(one, begun, *stop_after(count))
+    checkpoint = (begun.path / "checkpoint.npz").read_bytes()
+    train(*reopen(read(begun.path)), *stop_after(4))
+    (begun.path / "checkpoint.npz").write_bytes(checkpoint)
+    train(*reopen(read(begun.path)))
+    assert log(begun.path) == log(folder)
+    assert model(begun.path) == model(folder)
+
+
 @pytest.mark.parametrize("count", [1, 10, 17, 18])
 def test_runs_resumed_in_pretraining_end_alike(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "TICK", -1.0)  # 16 events before the first row

@@ -107,7 +107,7 @@ def _tell(run: Run, found: Reproduction) -> None:
     if found.status[0] != found.status[1]:
         typer.echo(f"  it {found.status[0]}, and this time it {found.status[1]}")
     if found.parting is not None:
-        typer.echo(f"  metrics.csv differs from epoch {found.parting.epoch} on:")
+        typer.echo(f"  metrics.csv differs from epoch {number(found.parting.epoch)} on:")
         for name, (old, new) in list(found.parting.columns.items())[:MOST]:
             apart = f" (by {abs(new - old):.3g})" if old is not None and new is not None else ""
             typer.echo(f"    {name}  {number(old, 17)}, this time {number(new, 17)}{apart}")

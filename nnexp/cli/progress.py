@@ -27,6 +27,8 @@ class Progress:
         self.first_step = 0
         self._live: Any = None
         self._painted = 0.0
+        self._told = 0.0
+        """The epoch of the last line."""
 
     def __enter__(self) -> Progress:
         console = err()
@@ -64,12 +66,21 @@ class Progress:
             self._painted = now
             self._live.update(self._display(trainer), refresh=True)
 
-    def _due(self, epoch: int, total: int) -> bool:
-        return epoch in (0, 1, total) or epoch % max(total // LINES, 1) == 0
+    def _due(self, epoch: float, total: int) -> bool:
+        """Whether a row has a line of its own: about LINES have, those within epochs where there are few epochs."""
+        if isinstance(epoch, float):
+            due = epoch - self._told >= total / LINES
+        else:
+            due = epoch in (0, 1, total) or epoch % max(total // LINES, 1) == 0
+        if due:
+            self._told = epoch
+        return due
 
     def _line(self, values: dict[str, Any], total: int) -> str:
         shown = [f"{name} {score(values[name])}" for name in self._scores()]
-        return f"epoch {values['epoch']:>{len(str(total))}}/{total}  " + "  ".join(shown)
+        epoch, wide = values["epoch"], len(str(total)) + (3 if self.experiment.config.monitor.updates else 0)
+        text = f"{epoch:.2f}" if isinstance(epoch, float) else str(epoch)
+        return f"epoch {text:>{wide}}/{total}  " + "  ".join(shown)
 
     def _scores(self) -> list[str]:
         """The columns worth showing: losses and the first metric of each split."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from nnexp.components.base import Component, NonNegative, Positive, select
+from nnexp.components.base import Component, NonNegative, Positive, default, select
 from nnexp.errors import Misfit
 
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
@@ -29,6 +29,15 @@ def _class_weights(value: Any) -> Any:
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < float("inf"):
             raise ValueError(f"must be positive numbers, one a class; {number!r} is not")
     return tuple(value)
+
+
+def _alpha(value: Any) -> Any:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return _class_weights(value)
+    if not 0 < value < 1:
+        found = f"found {value!r}; others are a list, one a class, such as [1, 2.5]"
+        raise ValueError(f"one number, the weight of the second of two classes, must be between 0 and 1, {found}")
+    return float(value)
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,11 @@ class SoftmaxLoss(Loss):
     factor: ClassVar[Callable[..., Any] | None] = None
     """(s, total, c) -> what the slopes of one example are multiplied by. None: 1."""
 
+    @default
+    def weights(self, classes: int) -> np.ndarray:
+        """What values and slopes of each class are multiplied by, shape (C,); read where factor is given."""
+        return np.ones(classes)
+
     def outputs(self, classes: int | None) -> int:
         return needs_classes(self, classes)
 
@@ -161,6 +175,19 @@ def needs_a_real_target(loss: Loss, classes: int | None) -> int:
     return 1
 
 
+def _one_a_class(field: str, weights: Any, classes: int | None) -> None:
+    """Raises Misfit where a list of weights has another length than there are classes."""
+    if isinstance(weights, tuple) and len(weights) != classes:
+        count = len(weights)
+        raise Misfit(f"loss.{field}", f"{count} number{'s' if count != 1 else ''} for {classes} classes")
+
+
+def _balanced(t: np.ndarray, classes: int | None) -> tuple[float, ...]:
+    """N / (C N_j) for each class j of the targets t (N,)."""
+    counts = np.maximum(np.bincount(t, minlength=classes or 0), 1)
+    return tuple((len(t) / (len(counts) * counts)).tolist())
+
+
 class CrossEntropy(SoftmaxLoss):
     """The surprise at the right class under the softmax of the logits.
 
@@ -189,15 +216,12 @@ class CrossEntropy(SoftmaxLoss):
     )
 
     def examine(self, t: np.ndarray, classes: int | None) -> None:
-        if isinstance(self.class_weights, tuple) and len(self.class_weights) != classes:
-            count = len(self.class_weights)
-            raise Misfit("loss.class_weights", f"{count} number{'s' if count != 1 else ''} for {classes} classes")
+        _one_a_class("class_weights", self.class_weights, classes)
 
     def fitted(self, t: np.ndarray, classes: int | None) -> Loss:
         if self.class_weights != "balanced":
             return self
-        counts = np.maximum(np.bincount(t, minlength=classes or 0), 1)
-        return self.model_copy(update={"class_weights": tuple((len(t) / (len(counts) * counts)).tolist())})
+        return self.model_copy(update={"class_weights": _balanced(t, classes)})
 
     def soft_targets(self, classes: int) -> SoftTargets | None:
         if not self.label_smoothing and self.class_weights is None:
@@ -220,27 +244,55 @@ class CrossEntropy(SoftmaxLoss):
 class Focal(SoftmaxLoss):
     """Cross-entropy that turns away from examples that are already right.
 
-        loss = -q^γ ln p_target,   q = 1 - p_target
-        dloss/dz = q^γ (1 - γ p_target ln p_target / q) (p - [class = target])
+        loss = -α_target q^γ ln p_target,   q = 1 - p_target
+        dloss/dz = α_target q^γ (1 - γ p_target ln p_target / q) (p - [class = target])
+        for two classes one number α means α_1 = α and α_0 = 1 - α
 
-    γ = 0 is cross-entropy; at the start it is near (1 - 1/C)^γ ln C.
+    γ = 0 is cross-entropy; at the start it is near (1 - 1/C)^γ ln C times the mean α. `alpha` weighs classes, as
+    `class_weights` do in cross_entropy; `balanced` is N / (C N_j), with N_j of the N training examples in class j.
+    The mean is over the examples, whatever their weights. For two classes it is the loss of a sigmoid of z_1 - z_0.
 
     Source: T.-Y. Lin, P. Goyal, R. Girshick, K. He and P. Dollár 2017, ICCV.
 
-    Differs: the paper's, and torchvision's sigmoid_focal_loss, has a sigmoid for each class, and a weight α of the
-    positive one; this is its form for a softmax, without α.
+    Differs: the paper's, and torchvision's sigmoid_focal_loss, has a sigmoid for each class, and α = 0.25 where nothing
+    is said; here all weights are 1 then. With cross_entropy's `class_weights` the mean is divided by their sum.
 
         >>> round(float(Focal.value(0.0, 2.0, (2.0,))), 6)  # p = 1/2: ln 2 / 4
         0.173287
         >>> round(float(Focal.factor(0.0, 2.0, (2.0,))), 6)  # (1 + 2 ln 2) / 4
         0.596574
+        >>> Focal(alpha=0.25).weights(2).tolist()
+        [0.75, 0.25]
     """
 
     name: Literal["focal"] = "focal"
     gamma: NonNegative = Field(2.0, description="γ, how little examples count that are right")
+    alpha: Annotated[Literal["balanced"] | float | tuple[Positive, ...] | None, BeforeValidator(_alpha)] = Field(
+        None, description="α, one positive number a class; one in (0, 1): that of the second of two; null: 1"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _weights_are_called_alpha(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "class_weights" in data:
+            raise ValueError("focal has no class_weights; its weights of the classes are called alpha")
+        return data
+
+    def examine(self, t: np.ndarray, classes: int | None) -> None:
+        _one_a_class("alpha", self.alpha, classes)
+        if isinstance(self.alpha, float) and classes != 2:
+            raise Misfit("loss.alpha", f"one number weighs two classes; for {classes} give a list of {classes}")
+
+    def fitted(self, t: np.ndarray, classes: int | None) -> Loss:
+        return self if self.alpha != "balanced" else self.model_copy(update={"alpha": _balanced(t, classes)})
 
     def coefficients(self) -> tuple[float, ...]:
         return (self.gamma,)
+
+    def weights(self, classes: int) -> np.ndarray:
+        if self.alpha is None:
+            return np.ones(classes)
+        return np.array((1 - self.alpha, self.alpha) if isinstance(self.alpha, float) else self.alpha, np.float64)
 
     @staticmethod
     def value(s, total, c):

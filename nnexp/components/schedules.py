@@ -316,8 +316,8 @@ class PlateauSchedule(Schedule):
         better where value < best - threshold |best|,  or best - threshold;  mirrored for a metric that should rise
         after more than `patience` values that are not:  rate ← max(γ rate, min_lr)
 
-    It looks at each row of metrics.csv, so at each epoch with `monitor.every: 1`; not at the untrained row 0, and not
-    before the warm-up is over. After a cut, `cooldown` values do not count as bad ones.
+    It looks at each row of metrics.csv at the end of an epoch, so at each epoch with `monitor.every: 1`; not at the
+    untrained row 0, and not before the warm-up is over. After a cut, `cooldown` values do not count as bad ones.
 
     Source: PyTorch's ReduceLROnPlateau.
 

@@ -248,6 +248,8 @@ def fingerprint(config: ExperimentConfig, data_hash: str) -> str:
     # what a file of data holds is in the data's hash; where it lies is no matter
     identity["dataset"] = {key: v for key, v in identity["dataset"].items() if key not in config.dataset.input_paths}
     identity["monitor"] = {key: v for key, v in identity["monitor"].items() if key not in config.monitor.beside}
+    if config.monitor.updates is None:  # as it was before there could be rows within an epoch
+        del identity["monitor"]["updates"]
     identity["plugins"] = [digest(Path(path)) for path in config.plugins]
     if not identity["streams"]:  # as it was before single streams could have seeds of their own
         del identity["streams"]

@@ -87,6 +87,9 @@ class Monitor(Settings):
     """What is logged while training."""
 
     every: Count = Field(1, description="epochs between two rows of metrics.csv; the last epoch always has one")
+    updates: Count | None = Field(
+        None, description="updates between two rows within an epoch, which nothing but readers looks at; null: none"
+    )
     train: bool = Field(True, description="evaluate the whole training split for each row")
     objective: bool = Field(False, description="log batch_objective: batch_loss with the penalties added")
     checkpoint: NonNegative = Field(10.0, description="seconds between two checkpoints to resume from")

@@ -13,7 +13,7 @@ from nnexp.components.batching import SingleExample
 from nnexp.components.datasets import Dataset
 from nnexp.components.metrics import metrics_for
 from nnexp.components.normalizations import StandardizingNormalization, WeightNormalization
-from nnexp.components.pretraining import Rbm
+from nnexp.components.pretraining import Autoencoder, Rbm
 from nnexp.components.regularizers import Activity, Constraint, Noise, Penalty
 from nnexp.config.schema import ExperimentConfig
 from nnexp.engine import compiling
@@ -179,6 +179,12 @@ class Experiment:
             yield Misfit(
                 "activation", f"{config.optimizer.label()} compares losses, which the noise of {name} would change"
             )
+        updates = config.monitor.updates
+        if updates is not None and rows:
+            steps = config.batch.steps(n)
+            if updates > steps:
+                a_row = f"an epoch has {_counted(steps, 'update')}, so no row every {updates:,} would come within one"
+                yield Misfit("monitor.updates", f"{a_row}; use fewer, or monitor.every")
         yield from self._misfits_of_training()
 
     def _misfits_of_training(self) -> Iterator[Misfit]:
@@ -276,6 +282,11 @@ class Experiment:
             yield Misfit("pretrain.batch", "batch normalization needs batches of at least 2 examples")
         if self.streams:
             yield Misfit("pretrain", "with batch.stream no example is seen in advance; leave one of them out")
+        if isinstance(pretraining, Autoencoder) and pretraining.tied:
+            several = [one for one in self.activations if one.inputs_per_unit > 1]
+            if several:
+                what = f"{several[0].label()} has {several[0].inputs_per_unit} linear maps a unit"
+                yield Misfit("pretrain.tied", f"{what}, whose transpose is no decoder; use tied: false")
         if not isinstance(pretraining, Rbm):
             return
         others = [one.label() for one in self.activations if not isinstance(one, Sigmoid)]

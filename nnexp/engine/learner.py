@@ -132,10 +132,11 @@ class SoftmaxLossStage(LossStage):
         super().__init__(loss, rows, outputs, dtype)
         self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
         self.finish = loops.softmax_loss(type(loss).value, type(loss).slope, type(loss).factor, self.count)
+        self.w = () if type(loss).factor is None else (loss.weights(outputs).astype(dtype),)
 
     def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
         before = [(loops.softmax_shift(), z, t, self.e, self.s), (np.exp, self.e, self.e)]
-        return before, (self.finish, self.e, self.s, t, self.d, self.c), []
+        return before, (self.finish, self.e, self.s, t, *self.w, self.d, self.c), []
 
 
 class SoftTargetLossStage(LossStage):

@@ -540,7 +540,10 @@ def softmax_shift() -> Callable[..., None]:
 
 @cache
 def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: int) -> Callable[..., float]:
-    """(e, s, t, d, c) -> the mean of value(s, Σe); d = its gradient by the logits. e = exp(z - max z), shape (B, C)."""
+    """(e, s, t, d, c) -> the mean of value(s, Σe); d = its gradient by the logits. e = exp(z - max z), shape (B, C).
+
+    With a factor: (e, s, t, w, d, c), the mean of w[t] value(s, Σe), with a weight w (C,) for each class.
+    """
     if plain():
 
         def run(e, s, t, d, c):
@@ -550,11 +553,16 @@ def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: 
             hit = np.zeros_like(d)
             hit[np.arange(len(t)), t] = 1
             d[:] = slope(d, hit, h) / len(t)
-            if factor is not None:
-                d *= factor(s, total, h)[:, None]
             return float(np.mean(value(s, total, h), dtype=np.float64))
 
-        return run
+        def run_with_factor(e, s, t, w, d, c):
+            run(e, s, t, d, c)
+            h, total = tuple(c), e.sum(axis=1)
+            assert factor is not None
+            d *= (factor(s, total, h) * w[t])[:, None]
+            return float(np.mean(w[t] * value(s, total, h), dtype=np.float64))
+
+        return run if factor is None else run_with_factor
     jit, formula = compiler()
     stamp = stamp_of(value) + stamp_of(slope)
     value, slope = formula(value), formula(slope)
@@ -578,7 +586,7 @@ def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: 
     stamp, factor = stamp + stamp_of(factor), formula(factor)
 
     @jit
-    def with_factor(e, s, t, d, c):
+    def with_factor(e, s, t, w, d, c):
         stamp  # noqa: B018
         h = fixed(c, count)
         loss, weight = 0.0, 1.0 / e.shape[0]
@@ -586,8 +594,8 @@ def softmax_loss(value: Formula, slope: Formula, factor: Formula | None, count: 
             total = e[i, 0]
             for j in range(1, e.shape[1]):
                 total += e[i, j]
-            loss += value(s[i], total, h)
-            share = factor(s[i], total, h) * weight
+            loss += w[t[i]] * value(s[i], total, h)
+            share = factor(s[i], total, h) * w[t[i]] * weight
             for j in range(e.shape[1]):
                 d[i, j] = slope(e[i, j] / total, j == t[i], h) * share
         return loss * weight

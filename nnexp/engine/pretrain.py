@@ -12,7 +12,9 @@ from nnexp.components.losses import Mse
 from nnexp.components.optimizers import Adam
 from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.config.seeds import Seeds
-from nnexp.engine.learner import Learner
+from nnexp.engine import loops
+from nnexp.engine.augment import Targets
+from nnexp.engine.learner import EVALUATED, Learner
 from nnexp.engine.network import Layer, Network
 from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import stream
@@ -77,8 +79,10 @@ class AutoencoderModel:
         self.network = Network(*shape, layer.activation, layer.normalization, (), target.dtype, rng)
         for own, theirs in self._pairs():
             own[:] = theirs
+        # drawn also where it is tied: the order of the batches stays
         self.network.value["output.weight"][:] = initializer.draw(rng, layer.outputs, layer.inputs)
-        self.learner = Learner(self.network, Mse(), Adam(lr=pretraining.lr), ())
+        kind = TiedLearner if pretraining.tied else Learner
+        self.learner = kind(self.network, Mse(), Adam(lr=pretraining.lr), ())
 
     def _pairs(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Each array of the hidden layer, here and in the other network."""
@@ -105,6 +109,39 @@ class AutoencoderModel:
             theirs[:] = own
 
 
+class TiedLearner(Learner):
+    """A learner of a network with one hidden layer whose output weights V are the transpose of the hidden W.
+
+    V stands in the network as ever, a copy without a gradient of its own: it goes to W's, so the optimizer lets V be.
+    """
+
+    def _tie(self) -> None:
+        value = self.network.value
+        W = v = value["hidden1.weight"]
+        if "hidden1.gain" in value:
+            W, self.r = np.empty_like(v), np.empty_like(value["hidden1.gain"])
+            loops.weights_of()(v, value["hidden1.gain"], W, self.r)
+        value["output.weight"][:] = W.T
+
+    def objective(self, x: np.ndarray, t: Targets) -> float:
+        self._tie()
+        loss = super().objective(x, t)
+        value, gradient = self.network.value, self.network.gradient
+        dW = np.ascontiguousarray(gradient["output.weight"].T)
+        if "hidden1.gain" in value:
+            by_gain = np.empty_like(self.r)
+            weights = value["hidden1.weight"], value["hidden1.gain"], self.r
+            loops.weights_backward()(dW, *weights, dW, by_gain)
+            gradient["hidden1.gain"] += by_gain
+        gradient["hidden1.weight"] += dW
+        gradient["output.weight"][:] = 0
+        return loss
+
+    def outputs(self, x: np.ndarray, chunk: int = EVALUATED) -> np.ndarray:
+        self._tie()
+        return super().outputs(x, chunk)
+
+
 class RbmModel:
     """A restricted Boltzmann machine whose hidden units are a layer of a network."""
 
@@ -115,11 +152,15 @@ class RbmModel:
         self.a = np.zeros(layer.inputs, target.dtype)
         self.b = target.value[f"{layer.name}.bias"].copy()
         self.moving = [np.zeros_like(array) for array in (self.W, self.a, self.b)]
+        self.chains: np.ndarray | None = None
+        """Where persistent chains are, shape (B, I); None before the first batch, and where they begin at each."""
 
     def step(self, x: np.ndarray) -> None:
         """One update on a batch x (B, I)."""
         μ, η = self.pretraining.momentum, self.pretraining.lr
-        g = self.pretraining.contrast(x, self.W, self.a, self.b, self.gaussian, self.rng)
+        if self.pretraining.persistent and self.chains is None:
+            self.chains = x.copy()
+        g = self.pretraining.contrast(x, self.W, self.a, self.b, self.gaussian, self.rng, self.chains)
         for array, m, dm in zip((self.W, self.a, self.b), self.moving, g, strict=True):
             m *= μ
             m += η * dm

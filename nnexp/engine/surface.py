@@ -122,6 +122,8 @@ class SurfaceExperiment(Experiment):
                     f"{surface.label()} is a surface, on which θ itself is the parameter; '{key}' means nothing there, "
                     "so leave it out",
                 )
+        if config.monitor.updates is not None:
+            yield Misfit("monitor.updates", "on a surface each update is an epoch, and has its row; use monitor.every")
         if config.optimizer.searches and surface.noise > 0:
             yield Misfit("dataset.noise", f"{config.optimizer.label()} compares losses, which noise does not go with")
         yield from self._misfits_of_training()

@@ -31,9 +31,14 @@ INIT_EXAMPLES = 512
 
 @dataclass(frozen=True)
 class Row:
-    """A row of metrics.csv is due."""
+    """A row of metrics.csv is due: with a whole number as its epoch at the end of one, or else within an epoch."""
 
     values: dict[str, float | int | None]
+
+    @property
+    def within(self) -> bool:
+        """Whether it stands within an epoch, where nothing watches."""
+        return isinstance(self.values["epoch"], float)
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,10 @@ class Trainer:
     # -- the paragraph that describes training ---------------------------------------------------------------------
 
     def run(self) -> Iterator[Row | Tick]:
-        """Train to the end. Yields a Row for epoch 0 and each logged epoch, and Ticks in between; sets `outcome`."""
+        """Train to the end. Yields a Row for epoch 0, each logged epoch and where one is due within an epoch.
+
+        In between come Ticks; at the end `outcome` is set.
+        """
         if self.epoch == 0:
             yield from self._pretrain()
             if self.outcome is not None:
@@ -181,8 +189,8 @@ class Trainer:
             return
         self.pretrained = layers.errors
 
-    def _train_epoch(self) -> Iterator[Tick]:
-        look_every, tick = self.look_every, perf_counter()
+    def _train_epoch(self) -> Iterator[Row | Tick]:
+        look_every, updates, tick = self.look_every, self.config.monitor.updates, perf_counter()
         start = tick
         for span in self.batches.indices(self.epoch, self.position):
             done, count = 0, len(span)
@@ -203,7 +211,11 @@ class Trainer:
                     if self._look():
                         return
                     now = start = perf_counter()
-                if now - tick > TICK:
+                if updates and self.learner.t % updates == 0 and self.position < self.batches.steps:
+                    self.seconds += now - start
+                    yield self._row_within()
+                    tick = start = perf_counter()
+                elif now - tick > TICK:
                     self.seconds += now - start
                     yield Tick(self.epoch, self.learner.t)
                     tick = start = perf_counter()
@@ -214,6 +226,8 @@ class Trainer:
         if self.augmenter is not None or self.experiment.streams or self.config.monitor.objective:
             return 1
         due = min(count, self.total_steps - self.learner.t, max(1, round(TICK / max(self.pace, 1e-9))))
+        if self.config.monitor.updates:
+            due = min(due, self.config.monitor.updates - self.learner.t % self.config.monitor.updates)
         return min(due, self.look_every - self.position % self.look_every) if self.look_every else due
 
     def _advance(self, index: np.ndarray) -> np.ndarray:
@@ -262,16 +276,10 @@ class Trainer:
 
     def _row(self) -> Row:
         """Evaluate, and go on to the next epoch: the state while the row is handed out is that of its start."""
-        row: dict[str, float | int | None] = {"epoch": self.epoch, "step": self.learner.t}
-        row["lr"] = self.lr(max(self.learner.t - 1, 0))
         gathered = self._epoch_scores()
         self.last = {key: value for key, value in gathered.items() if key != "batch_loss" and value is not None}
-        row |= gathered
         self.scored = {split: self.score(split) for split in self.experiment.splits}
-        for scores in self.scored.values():
-            row |= scores
-        row |= self.extras()
-        row["seconds"] = round(self.seconds, 6)
+        row = self._measured(self.epoch, gathered, self.scored)
         self._watch(row)
         self._heed(row)
         target = self.config.stop.target
@@ -280,6 +288,25 @@ class Trainer:
         self._check(row)
         self._next_epoch()
         return Row(row)
+
+    def _row_within(self) -> Row:
+        """Evaluate within an epoch, of which what was gathered is told so far. Training does not see it."""
+        scored = {split: self.score(split) for split in self.experiment.splits}
+        done = self.epoch - 1 + self.position / self.batches.steps
+        return Row(self._measured(done, self._epoch_scores(), scored))
+
+    def _measured(
+        self, epoch: float, gathered: dict[str, float | None], scored: dict[str, dict[str, float]]
+    ) -> dict[str, float | int | None]:
+        """The columns of metrics.csv, after so many epochs."""
+        row: dict[str, float | int | None] = {"epoch": epoch, "step": self.learner.t}
+        row["lr"] = self.lr(max(self.learner.t - 1, 0))
+        row |= gathered
+        for scores in scored.values():
+            row |= scores
+        row |= self.extras()
+        row["seconds"] = round(self.seconds, 6)
+        return row
 
     def _epoch_scores(self) -> dict[str, float | None]:
         """What was gathered over the batches of this epoch so far: losses, and the scores of a stream's predictions."""

@@ -89,7 +89,7 @@ def _signed(value: Any) -> str:
 class Parting:
     """The first row of metrics.csv in which two runs differ."""
 
-    epoch: int
+    epoch: float
     columns: dict[str, tuple[float | None, float | None]]
     """Those that differ there: the first run's value and the second's."""
 
@@ -133,7 +133,8 @@ def _compare_logs(old: Path, new: Path) -> tuple[Parting | None, str]:
         one, other = dict(zip(head, row, strict=True)), dict(zip(new_head, new_row, strict=True))
         apart = {name: (_value(one[name]), _value(other[name])) for name in shared if one[name] != other[name]}
         if apart:
-            return Parting(int(one["epoch"]), apart), ""
+            epoch = one["epoch"]
+            return Parting(int(epoch) if epoch.isdecimal() else float(epoch), apart), ""
     if only:
         return None, f"columns that only one of them has: {', '.join(only)}"
     if len(before) != len(after):

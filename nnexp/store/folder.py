@@ -87,18 +87,26 @@ class RunFolder:
         with writing(self.path):
             os.utime(self.path / "run.json")
 
-    def open_metrics(self, columns: list[str], before_epoch: int | None = None) -> None:
+    def open_metrics(self, columns: list[str], before_epoch: int | None = None, step: int = 0) -> None:
         """Begin metrics.csv, or go on with it: then rows from `before_epoch` on are dropped first.
 
-        Raises InputError where there is nothing to go on with.
+        But of the rows within epochs, those up to update `step` are kept. Raises InputError where there is nothing to
+        go on with.
         """
+
+        def stays(line: str) -> bool:
+            cells = line.split(",")
+            if cells[0].isdecimal():
+                return before_epoch is not None and int(cells[0]) < before_epoch
+            return float(cells[0]) > 0 and int(cells[columns.index("step")]) <= step
+
         path = self.path / "metrics.csv"
         self._columns = columns
         if before_epoch is not None:
             try:
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
                 whole = [line for line in lines[1:] if line.endswith("\n")]
-                kept = [line for line in whole if int(line.split(",", 1)[0]) < before_epoch]
+                kept = [line for line in whole if stays(line)]
             except (OSError, ValueError) as error:
                 raise InputError(
                     f"{path} is damaged ({error}); delete checkpoint.npz beside it to start the run again"

@@ -319,13 +319,13 @@ def refreshed(jobs: Sequence[Job], shelf: Shelf, settled: bool = False) -> list[
 
 
 def _logged(run: Run, metric: str, rung: int) -> float | None:
-    """The metric in the first row of a run's log from an epoch on; None where there is no such row."""
+    """The metric in the first row of a run's log at the end of an epoch from one on; None where there is none."""
     try:
         columns = run.metrics()
     except InputError:
         return None
     for epoch, value in zip(columns.get("epoch", ()), columns.get(metric, ()), strict=False):
-        if epoch is not None and epoch >= rung:
+        if epoch is not None and epoch >= rung and epoch.is_integer():
             return value
     return run.final.get(metric)
 

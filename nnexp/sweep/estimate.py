@@ -81,6 +81,7 @@ def measure(config: ExperimentConfig) -> Cost:
     an_epoch = trainer.batches.steps
     steps = an_epoch * config.stop.epochs if config.stop.steps is None else config.stop.steps
     rows = 2 + steps // an_epoch // config.monitor.every
+    rows += 0 if config.monitor.updates is None else steps // config.monitor.updates
     seconds = set_up + steps * step + (rows + 1) * row
     size = trainer.network.size * trainer.network.dtype.itemsize
     size += sum(array.nbytes for array in (kept(trainer) or {}).values())

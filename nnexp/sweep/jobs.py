@@ -161,9 +161,10 @@ def exit_words(code: int) -> str:
 
 
 def last_epoch(path: Path) -> int | None:
-    """The last epoch that a run has logged, or None."""
+    """The last epoch that a run has logged at its end, or None."""
     with suppress(OSError, ValueError):
-        return int((path / "metrics.csv").read_text().rstrip("\n").rpartition("\n")[2].partition(",")[0])
+        lines = (path / "metrics.csv").read_text().splitlines()
+        return next((int(cell) for line in reversed(lines) if (cell := line.partition(",")[0]).isdecimal()), None)
     return None
 
 
@@ -269,5 +270,5 @@ class Pause:
         return self.epoch is not None and epoch is not None and epoch >= self.epoch
 
     def __call__(self, trainer: Trainer, event: Row | Tick) -> None:
-        if isinstance(event, Row):
+        if isinstance(event, Row) and not event.within:
             self.due = self.reached(int(event.values["epoch"] or 0))

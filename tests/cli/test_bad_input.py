@@ -435,6 +435,32 @@ VALUES = [
         "1 problem in c.yaml",
     ),
     moons(
+        "alpha-above-one",
+        "loss: {name: focal, alpha: 2}\n",
+        "c.yaml:2:28  loss.alpha: one number, the weight of the second of two classes, must be between 0 and 1, "
+        "found 2; others are a list, one a class",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "alpha-word",
+        "loss: {name: focal, alpha: balance}\n",
+        "c.yaml:2:28  loss.alpha: must be balanced, or a list of positive numbers, one a class, such as ",
+        "found 'balance'",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "alpha-negative",
+        "loss: {name: focal, alpha: [1, -2]}\n",
+        "c.yaml:2:28  loss.alpha: must be positive numbers, one a class; -2 is not",
+        "1 problem in c.yaml",
+    ),
+    moons(
+        "focal-class-weights",
+        "loss: {name: focal, class_weights: [1, 2]}\n",
+        "c.yaml:2:7  loss: focal has no class_weights; its weights of the classes are called alpha",
+        "1 problem in c.yaml",
+    ),
+    moons(
         "all-smooth",
         "loss: {name: bce, label_smoothing: 1}\n",
         "c.yaml:2:36  loss.label_smoothing: must be < 1, found 1",
@@ -776,6 +802,16 @@ MISFITS = [
         "c.yaml:2:44  loss.class_weights: 2 numbers for 3 classes",
     ),
     train(
+        "alpha-of-other-classes",
+        "dataset: iris\nloss: {name: focal, alpha: [1, 2]}\n",
+        "c.yaml:2:28  loss.alpha: 2 numbers for 3 classes",
+    ),
+    train(
+        "one-alpha-of-three-classes",
+        "dataset: iris\nloss: {name: focal, alpha: 0.25}\n",
+        "c.yaml:2:28  loss.alpha: one number weighs two classes; for 3 give a list of 3",
+    ),
+    train(
         "batch-too-large",
         "dataset: {name: moons, n: 20}\nbatch: {size: 64}\n",
         "c.yaml:2:15  batch.size: a batch of 64 is more than the 12 training examples; use a smaller size, or",
@@ -869,10 +905,31 @@ MISFITS = [
         "stop: {target: {metric: prequential_accuracy, at_least: 0.9}}\n",
         "c.yaml:2:25  stop.target.metric: 'prequential_accuracy' is not logged, for batch.stream is not true",
     ),
+    moons("rows-within-none", "monitor: {updates: 0}\n", "c.yaml:2:20  monitor.updates: must be >= 1, found 0"),
+    moons("rows-within-half", "monitor: {updates: 2.5}\n", "monitor.updates: must be a whole number, found 2.5"),
+    moons(
+        "rows-within-too-far",
+        "batch: full\nmonitor: {updates: 20}\n",
+        "c.yaml:3:20  monitor.updates: an epoch has 1 update, so no row every 20 would come within one; use fewer, or",
+    ),
+    train(
+        "rows-within-on-a-surface",
+        "dataset: rosenbrock\nmonitor: {updates: 1}\n",
+        "c.yaml:2:20  monitor.updates: on a surface each update is an epoch, and has its row; use monitor.every",
+    ),
     moons("pretraining-name", "pretrain: autoencode\n", "'autoencode' is not a pretrain; did you mean 'auto"),
     moons("pretraining-k", "pretrain: {name: rbm, k: 0}\n", "c.yaml:2:26  pretrain.k: must be"),
     moons("pretraining-noise", "pretrain: {name: autoencoder, noise: 1}\n", "pretrain.noise: must be"),
     moons("pretraining-key", "pretrain: {name: autoencoder, k: 2}\n", "pretrain.k: unknown key", "of rbm"),
+    moons(
+        "pretraining-tied-rbm", "pretrain: {name: rbm, tied: true}\n", "pretrain.tied: unknown key", "of autoencoder"
+    ),
+    moons("pretraining-persistent", "pretrain: {name: rbm, persistent: 1}\n", "pretrain.persistent: must be true or"),
+    moons(
+        "pretraining-tied-maxout",
+        "activation: {name: maxout, pieces: 3}\npretrain: {name: ae, tied: true}\n",
+        "c.yaml:3:28  pretrain.tied: maxout has 3 linear maps a unit, whose transpose is no decoder; use tied: false",
+    ),
     moons(
         "pretraining-nothing",
         "architecture: linear\npretrain: autoencoder\n",

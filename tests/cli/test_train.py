@@ -43,6 +43,19 @@ def the_run(folder: Path) -> Path:
 # -- what it prints --------------------------------------------------------------------------------
 
 
+def test_rows_within_an_epoch(small: Path, tmp_path: Path) -> None:
+    result = nnexp("train", small, "stop=1", "monitor.updates=2", cwd=tmp_path)
+    assert result.code == 0
+    told = [line.split()[1] for line in result.err.splitlines() if line.startswith("epoch")]
+    assert told == ["0/1", "0.40/1", "0.80/1", "1/1"]
+    run = read(the_run(tmp_path))
+    assert run.metrics()["epoch"] == [0, 0.4, 0.8, 1]
+    shown = nnexp("show", run.id, cwd=tmp_path)
+    assert (shown.code, "train_loss and validation_loss by epoch" in shown.out) == (0, True)
+    for words in (("compare", run.id), ("runs",), ("plot", "curves", run.id, "-o", "c.svg")):
+        assert nnexp(*words, cwd=tmp_path).code == 0, words
+
+
 def test_a_run(small: Path, tmp_path: Path) -> None:
     result = nnexp("train", small, cwd=tmp_path)
     assert result.code == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from nnexp.components.activations import Activation, Linear, Sigmoid
+from nnexp.components.activations import Activation, Linear, Prelu, Sigmoid, Softmax
 from nnexp.components.base import members
 from nnexp.components.initializers import HeNormal, Initializer, XavierNormal
 from nnexp.components.normalizations import NoNormalization, Normalization
@@ -22,6 +22,8 @@ from nnexp.engine.pretrain import AutoencoderModel, Pretrainer, RbmModel, inputs
 from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import PURPOSES
 from nnexp.engine.trainer import Row, Trainer
+from tests.derivatives import check
+from tests.forms import each_form, running
 from tests.small import arrays, rows, trained, trainer
 from tests.variants import _other_numbers, each, each_member, variants
 
@@ -209,7 +211,9 @@ def test_every_option_does_something(pretraining: Pretraining) -> None:
     plain = begun(trainer(**fields)).network.θ
     given = type(pretraining).model_validate(fields["pretrain"])
     for key, field in type(pretraining).model_fields.items():
-        others = (*get_args(field.annotation), *_other_numbers(getattr(given, key)))
+        value = getattr(given, key)
+        switched = (not value,) if isinstance(value, bool) else ()
+        others = (*get_args(field.annotation), *_other_numbers(value), *switched)
         for value in others if key != "name" else ():
             try:
                 other = type(pretraining).model_validate({**given.model_dump(), key: value})
@@ -261,9 +265,9 @@ def _same_hidden_layer(normalization: Normalization, f: Any, residual: int | Non
         precision="float64",
     )
     net, x = one.network, one.experiment.data.train.x
-    pretraining = Autoencoder(batch=8, epochs=2)
     rng = np.random.default_rng(0)
     for number, layer in enumerate(net.layers[:-1]):
+        pretraining = Autoencoder(batch=8, epochs=2, tied=layer.mapped == layer.outputs and number == 0)
         seen = inputs_of(net, number, x)
         model = AutoencoderModel(pretraining, net, layer, HeNormal(), rng)
         for start in range(0, 32, 8):
@@ -287,7 +291,8 @@ def _same_hidden_layer(normalization: Normalization, f: Any, residual: int | Non
 # -- the autoencoder -------------------------------------------------------------------------------
 
 
-def test_a_linear_autoencoder_comes_to_what_pca_can_do() -> None:
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_linear_autoencoder_comes_to_what_pca_can_do(tied: bool) -> None:
     # Eckart and Young 1936: the best reconstruction of rank k leaves the smaller singular values.
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 5)) @ rng.normal(size=(5, 5)) + rng.normal(size=5)
@@ -295,11 +300,85 @@ def test_a_linear_autoencoder_comes_to_what_pca_can_do() -> None:
     for k in (1, 2, 4):
         network = Network(5, (k,), 1, Linear(), NoNormalization(), (), F64)
         network.initialize(XavierNormal(), 0, x)
-        layers = Pretrainer(Autoencoder(epochs=4000, batch=64, lr=0.01), network, XavierNormal(), x, 0)
+        layers = Pretrainer(Autoencoder(epochs=4000, batch=64, lr=0.01, tied=tied), network, XavierNormal(), x, 0)
         for _ in layers.run():
             pass
         found, best = layers.errors[0]["after"], left[k:].sum()
         assert best * (1 - 1e-12) < found < best * 1.001
+
+
+@each_form
+@each("normalization", Normalization)
+def test_tied_weights_have_the_gradient_of_both_parts(normalization: Normalization, form: str) -> None:
+    _both_parts(Sigmoid(), normalization, form)
+
+
+@each_form
+@pytest.mark.parametrize("f", [Linear(), Prelu(), Softmax()], ids=lambda f: f.label())
+def test_tied_weights_of_any_activation_have_it(f: Activation, form: str) -> None:
+    _both_parts(f, NoNormalization(), form)
+
+
+def _both_parts(f: Activation, normalization: Normalization, form: str) -> None:
+    with running(form):
+        rng = np.random.default_rng(3)
+        network, x = Network(5, (12,), 1, f, normalization, (), F64), rng.normal(size=(6, 5))
+        network.initialize(XavierNormal(), 0, x)
+        model = AutoencoderModel(Autoencoder(tied=True), network, network.layers[0], XavierNormal(), rng)
+        inner, learner = model.network, model.learner
+        for bias in (name for name in inner.value if name.endswith("bias")):
+            inner.value[bias][:] = rng.normal(size=inner.value[bias].shape)
+        learner.objective(x, x)
+        found = inner.g.copy()
+        for one in inner.parameters:
+            if one.name == "output.weight":
+                assert not one.view(found).any()
+            else:
+                check(one.view(found), inner.value[one.name], lambda: (learner.objective(x, x), np.zeros(1)))
+
+
+def test_tied_weights_of_a_linear_layer_by_hand() -> None:
+    # loss = mean of (x W Wᵀ - x)², so dloss/dW = 2/(B I) (xᵀ e W + eᵀ x W) with e = x W Wᵀ - x.
+    rng = np.random.default_rng(5)
+    network = Network(4, (3,), 1, Linear(), NoNormalization(), (), F64)
+    network.initialize(XavierNormal(), 0, np.zeros((1, 4)))
+    model = AutoencoderModel(Autoencoder(tied=True), network, network.layers[0], XavierNormal(), rng)
+    x, W = rng.normal(size=(7, 4)), network.value["hidden1.weight"]
+    e = x @ W @ W.T - x
+    assert model.learner.objective(x, x) == pytest.approx(np.mean(e**2), rel=1e-13)
+    expected = 2 / x.size * (x.T @ e @ W + e.T @ x @ W)
+    np.testing.assert_allclose(model.network.gradient["hidden1.weight"], expected, rtol=1e-12)
+    np.testing.assert_allclose(model.reconstruct(x), x @ W @ W.T, rtol=1e-12)
+
+
+@each("normalization", Normalization)
+def test_tied_weights_stay_transposed(normalization: Normalization) -> None:
+    network = Network(4, (6,), 1, Sigmoid(), normalization, (), F64)
+    x = np.random.default_rng(0).normal(size=(16, 4))
+    network.initialize(XavierNormal(), 0, x)
+    model = AutoencoderModel(
+        Autoencoder(tied=True), network, network.layers[0], XavierNormal(), np.random.default_rng(1)
+    )
+    before = np.mean((model.reconstruct(x) - x) ** 2)
+    for _ in range(200):
+        model.step(x)
+    after = np.mean((model.reconstruct(x) - x) ** 2)
+    assert after < before
+    W, V = model.network.value["hidden1.weight"], model.network.value["output.weight"]
+    if network.layers[0].has_gain:
+        W = W / np.linalg.norm(W, axis=0) * model.network.value["hidden1.gain"]
+    np.testing.assert_allclose(V, W.T, rtol=1e-14)
+
+
+def test_tied_or_not_the_batches_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[np.ndarray] = []
+    step = AutoencoderModel.step
+    monkeypatch.setattr(AutoencoderModel, "step", lambda self, x: shown.append(x.copy()) or step(self, x))
+    for tied in (False, True):
+        begun(trainer(pretrain={"name": "autoencoder", "epochs": 2, "batch": 9, "tied": tied}))
+    half = len(shown) // 2
+    for one, other in zip(shown[: half // 2], shown[half : half + half // 2], strict=True):  # of the first layer
+        np.testing.assert_array_equal(one, other)
 
 
 def test_noise_damages_the_share_that_it_says() -> None:
@@ -401,16 +480,62 @@ def test_many_steps_give_the_gradient_of_the_likelihood(gaussian: bool) -> None:
     assert max(np.abs(g - expected).max() for g, expected in zip(short, exact, strict=True)) > 2 * bound
 
 
-@pytest.mark.parametrize("k", [1, 5])
 @pytest.mark.parametrize("gaussian", [False, True])
-def test_training_raises_the_likelihood(gaussian: bool, k: int) -> None:
+def test_persistent_chains_go_on(gaussian: bool) -> None:
+    # At fixed parameters n updates of one step each are chains of n steps from the data, to the bit.
+    parts, v = tiny(4), STATES[I][[0, 3, 9, 14]]
+    for n in (1, 2, 7):
+        chains, rng = v.copy(), np.random.default_rng(0)
+        for _ in range(n):
+            g = Rbm(persistent=True).contrast(v, *parts, gaussian, rng, chains)
+        expected = Rbm(k=n).contrast(v, *parts, gaussian, np.random.default_rng(0))
+        for one, other in zip(g, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_chains_that_have_the_distribution_keep_it(k: int) -> None:
+    # Chains in all states as often as the machine says: their counts stay so, and g is the likelihood's gradient.
+    rng, parts = np.random.default_rng(6), tiny(7)
+    p = np.exp(likelihood(STATES[I], *parts, gaussian=False))
+    n = 40_000
+    chains = STATES[I][rng.choice(len(p), n, p=p)]
+    data = np.repeat(STATES[I][[0, 3, 9, 14]], n // 4, axis=0)
+    g = Rbm(k=k, persistent=True).contrast(data, *parts, False, rng, chains)
+    counts = np.bincount((chains @ 2 ** np.arange(I)[::-1]).astype(int), minlength=len(p)) / n
+    assert np.abs(counts - p).max() < 5 * np.sqrt(0.25 / n)
+    for found, expected in zip(g, by_differences(data[:: n // 4], parts, False), strict=True):
+        np.testing.assert_allclose(found, expected, atol=5 * 0.5 / n**0.5)
+
+
+def test_persistent_chains_of_a_machine() -> None:
+    network = Network(I, (O,), 1, Sigmoid(), NoNormalization(), (), F64)
+    network.initialize(XavierNormal(), 0, np.zeros((1, I)))
+    data, rng = np.repeat(STATES[I][[1, 2, 12, 1]], 20, axis=0), np.random.default_rng(0)
+    kept = RbmModel(Rbm(persistent=True), network, network.layers[0], False, rng)
+    fresh = RbmModel(Rbm(), network, network.layers[0], False, np.random.default_rng(0))
+    kept.step(data)
+    fresh.step(data)
+    np.testing.assert_array_equal(kept.W, fresh.W)  # the first update begins at the data
+    assert fresh.chains is None
+    assert kept.chains is not None
+    assert kept.chains.shape == data.shape
+    np.testing.assert_array_equal(data[::20], STATES[I][[1, 2, 12, 1]])
+    kept.step(data)
+    fresh.step(data)
+    assert not np.array_equal(kept.W, fresh.W)
+
+
+@pytest.mark.parametrize(("k", "persistent"), [(1, False), (5, False), (1, True)])
+@pytest.mark.parametrize("gaussian", [False, True])
+def test_training_raises_the_likelihood(gaussian: bool, k: int, persistent: bool) -> None:
     rng = np.random.default_rng(0)
     data = np.repeat(STATES[I][[1, 2, 12]], 40, axis=0)
     if gaussian:
         data = 4 * data - 2 + rng.normal(size=data.shape)
     network = Network(I, (O,), 1, Sigmoid(), NoNormalization(), (), F64)
     network.initialize(XavierNormal(), 0, data)
-    model = RbmModel(Rbm(lr=0.05, k=k), network, network.layers[0], gaussian, rng)
+    model = RbmModel(Rbm(lr=0.05, k=k, persistent=persistent), network, network.layers[0], gaussian, rng)
     before = likelihood(data, model.W, model.a, model.b, gaussian).mean()
     for _ in range(100):
         for start in range(0, 120, 20):

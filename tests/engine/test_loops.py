@@ -211,7 +211,8 @@ def softmax_losses(s: Source) -> Iterator[Case]:
             t, e, at_t, c = np.arange(B) % O, s.empty(B, O), s.empty(B), one.coefficients()
             built("numpy", "softmax_shift")(s.normal(B, O), t, e, at_t)
             formulas = (type(one).value, type(one).slope, type(one).factor, len(c))
-            yield described(one), formulas, (np.exp(e), at_t, t, s.empty(B, O), s.c(*c))
+            w = () if type(one).factor is None else (s.positive(O),)
+            yield described(one), formulas, (np.exp(e), at_t, t, *w, s.empty(B, O), s.c(*c))
 
 
 def quotients(s: Source) -> Iterator[Case]:

@@ -184,7 +184,14 @@ def test_examples_drawn_in_blocks_are_the_same(dataset: Any, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     "loss",
-    ["cross_entropy", {"name": "cross_entropy", "class_weights": [1.0, 3.5]}, "binary_cross_entropy", "mse", "hinge"],
+    [
+        "cross_entropy",
+        {"name": "cross_entropy", "class_weights": [1.0, 3.5]},
+        {"name": "focal", "alpha": 0.3},
+        "binary_cross_entropy",
+        "mse",
+        "hinge",
+    ],
     ids=str,
 )
 def test_a_loss_of_many_examples_is_that_of_all_at_once(loss: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,14 +86,14 @@ def saved(one: Trainer) -> dict[str, np.ndarray]:
         return dict(loaded)
 
 
-def resumes_alike(one: Trainer) -> int:
+def resumes_alike(one: Trainer, ticks: bool = True) -> int:
     """Stop at every event, go on in a new trainer: the rest must be the same. Returns the stops."""
     events, states = [], [saved(one)]
     for event in one.run():
         events.append(repr(without_seconds(event)) if isinstance(event, Row) else event)
         if one.outcome is None:
             states.append(saved(one))
-    assert sum(isinstance(event, Tick) for event in events) >= one.learner.t - 1
+    assert not ticks or sum(isinstance(event, Tick) for event in events) >= one.learner.t - 1
     for done, state in enumerate(states):
         again = Trainer(one.experiment)
         again.restore(state)
@@ -153,6 +153,17 @@ def test_resumes_whatever_it_remembers(changes: dict[str, Any], every: int, monk
     resumes_alike(trainer(**rate, **changes | {"monitor": changes.get("monitor", {}) | {"every": every}}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "updates"),
+    [(EVERYTHING, 1), (EVERYTHING, 3), (REMEMBERS["stream"], 17), (REMEMBERS["target"], 2)],
+)
+def test_resumes_with_rows_within_epochs(changes: dict[str, Any], updates: int, monkeypatch: Any) -> None:
+    # After each batch a row or a tick, and where there was a row no tick.
+    monkeypatch.setattr(module, "TICK", -1.0)
+    one = trainer(**changes, monitor={"updates": updates})
+    assert resumes_alike(one, ticks=False) >= one.learner.t
+
+
 @pytest.mark.parametrize("steps", [1, 5, 7, 13])
 def test_resumes_to_a_number_of_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TICK", -1.0)
@@ -172,11 +183,13 @@ def test_resumes_to_the_same_divergence(monkeypatch: pytest.MonkeyPatch) -> None
 
 PRETRAINED: dict[str, dict[str, Any]] = {
     "autoencoder": {**EVERYTHING, "pretrain": {"name": "autoencoder", "noise": 0.2, "epochs": 2, "batch": 8}},
+    "tied": {**EVERYTHING, "pretrain": {"name": "autoencoder", "tied": True, "epochs": 2, "batch": 8}},
     "rbm": {
         "activation": "sigmoid",
         "normalization": "weight",
         "pretrain": {"name": "rbm", "k": 2, "epochs": 2, "batch": 8},
     },
+    "persistent": {"activation": "sigmoid", "pretrain": {"name": "rbm", "persistent": True, "epochs": 2, "batch": 8}},
 }
 
 
@@ -223,6 +236,50 @@ def test_rows_of_an_uneventful_run() -> None:
         if name.startswith(("train_", "validation_")):
             assert one.outcome.final[name] == value
     assert "test_loss" in one.outcome.final
+
+
+@pytest.mark.parametrize("updates", [1, 3, 5])
+def test_rows_within_epochs(updates: int) -> None:
+    # Every so many updates, 5 of which are an epoch; each epoch's end has its own row as ever.
+    found = rows(trainer(monitor={"updates": updates, "objective": True}, regularization="l2"))
+    steps = [step for step in range(21) if step % 5 == 0 or step % updates == 0]
+    assert [row["step"] for row in found] == steps
+    assert [row["epoch"] for row in found] == [step / 5 for step in steps]
+    for row in found:
+        assert isinstance(row["epoch"], int) == (row["step"] % 5 == 0)
+        if row["step"]:  # what the run would have ended with there
+            short = trained(stop={"steps": row["step"]}, monitor={"objective": True}, regularization="l2")
+            assert short.outcome is not None
+            scores = {name: value for name, value in short.outcome.final.items() if not name.startswith("test_")}
+            assert scores == {name: row[name] for name in scores}
+    gathered = {row["step"]: row["batch_loss"] for row in found}
+    if updates == 1:  # of the epoch so far: batches of 8, and one of 4
+        assert gathered[5] * 36 == pytest.approx(gathered[4] * 32 + (gathered[5] * 36 - gathered[4] * 32))
+        losses = [gathered[k] * k - (gathered[k - 1] * (k - 1) if k > 1 else 0) for k in range(1, 5)]
+        assert gathered[4] == pytest.approx(np.mean(losses), rel=1e-12)
+        assert len(set(losses)) == 4
+
+
+@pytest.mark.parametrize("changes", [EVERYTHING, *REMEMBERS.values()], ids=["everything", *REMEMBERS])
+def test_nothing_watches_the_rows_within_epochs(changes: dict[str, Any]) -> None:
+    # Early stopping, schedules, targets and the best parameters: all as without them, to the bit.
+    monitor = changes.get("monitor", {})
+    changes = {"optimizer": {"name": "adam", "lr": 0.02}, **changes}
+    one, other = trainer(**changes), trainer(**changes | {"monitor": monitor | {"updates": 2}})
+    expected, found = rows(one), rows(other)
+    assert len(found) > len(expected)
+    assert [row for row in found if isinstance(row["epoch"], int)] == expected
+    assert arrays(one) == arrays(other)
+    assert one.outcome == other.outcome
+    numbers = [json.loads(str(ended.state()["numbers"])) for ended in (one, other)]
+    for kept in numbers:
+        del kept["seconds"]
+    assert numbers[0] == numbers[1]
+
+
+def test_rows_within_epochs_beside_rows_of_every_third() -> None:
+    found = rows(trainer(monitor={"updates": 2, "every": 3}))
+    assert [row["step"] for row in found] == [0, 2, 4, 6, 8, 12, 14, 15, 16, 18, 20]  # 10 ends an epoch
 
 
 @pytest.mark.parametrize("steps", [1, 4, 5, 6, 20, 21])

@@ -553,6 +553,11 @@ LOGIT = {
     "confident": ([[30.0]], [1]),
     "confident and wrong": ([[-30.0]], [1]),
 }
+PAIRS = {
+    "ordinary": ([[0.3, -0.2], [-1.2, 0.7], [2.0, 1.5], [0.0, 0.0], [0.0, 0.0]], [1, 0, 0, 1, 0]),
+    "extreme": ([[500.0, -500.0], [-500.0, 500.0], [1e-8, 0.0], [30.0, -10.0], [-10.0, 10.0]], [0, 0, 1, 1, 1]),
+    "confident and wrong": ([[15.0, -15.0]], [1]),
+}
 REAL = {
     "ordinary": ([[0.3], [-1.2], [2.0], [0.25]], [0.5, -1.0, -2.0, 0.25]),
     "extreme": ([[1e6], [-1e6], [1e-12], [3.0]], [0.0, 2.5, 0.0, 3.0]),
@@ -565,6 +570,18 @@ COUNTS = {
 ONE_HOT = "F.one_hot(t, 3).double()"
 SMOOTHED = "(0.8 * F.one_hot(t, 3) + 0.2 / 3)"
 P_TARGET = "F.softmax(z, 1)[range(len(t)), t]"
+
+
+def sigmoid_focal_loss(inputs: Any, targets: Any, alpha: float, gamma: float) -> Any:
+    """torchvision.ops.sigmoid_focal_loss with reduction="mean", written out: torchvision is not needed."""
+    p = torch.sigmoid(inputs)
+    p_t = p * targets + (1 - p) * (1 - targets)
+    alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
+    ce_loss = F.binary_cross_entropy_with_logits(inputs, targets, reduction="none")
+    return (alpha_t * (ce_loss * ((1 - p_t) ** gamma))).mean()
+
+
+SIGMOID_FOCAL = "sigmoid_focal_loss(z[:, 1] - z[:, 0], t.double(), {alpha}, {gamma})"
 
 LOSSES: list[tuple[dict[str, Any], int | None, dict[str, Any], str]] = [
     ({"name": "cross_entropy"}, 3, LOGITS, "F.cross_entropy(z, t)"),
@@ -589,6 +606,14 @@ LOSSES: list[tuple[dict[str, Any], int | None, dict[str, Any], str]] = [
         f"((1 - {P_TARGET}) * F.cross_entropy(z, t, reduction='none')).mean()",
     ),
     ({"name": "focal", "gamma": 0.0}, 3, LOGITS, "F.cross_entropy(z, t)"),
+    (
+        {"name": "focal", "alpha": [0.5, 3.0, 1.0]},
+        3,
+        LOGITS,
+        f"(torch.tensor([0.5, 3.0, 1.0])[t] * (1 - {P_TARGET}) ** 2 * F.cross_entropy(z, t, reduction='none')).mean()",
+    ),
+    ({"name": "focal", "alpha": 0.25}, 2, PAIRS, SIGMOID_FOCAL.format(gamma=2.0, alpha=0.25)),
+    ({"name": "focal", "alpha": 0.7, "gamma": 3.0}, 2, PAIRS, SIGMOID_FOCAL.format(gamma=3.0, alpha=0.7)),
     (
         {"name": "kl_divergence", "label_smoothing": 0.2},
         3,

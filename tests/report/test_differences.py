@@ -90,6 +90,14 @@ def test_where_logs_part(pair: tuple[Path, Path]) -> None:
     assert (found.parting.epoch, found.parting.columns) == (1, {"validation_loss": (0.5, 0.5000001)})
 
 
+def test_where_logs_part_within_an_epoch(pair: tuple[Path, Path]) -> None:
+    for path, value in zip(pair, ("0.25", "0.5"), strict=True):
+        edit(path / "metrics.csv", "1,5,0.5,0.6", f"0.6,3,{value},0.6,0.1\n1,5,0.5,0.6")
+    found = reproduction(*map(read, pair))
+    assert found.parting is not None
+    assert (found.parting.epoch, found.parting.columns) == (0.6, {"validation_loss": (0.25, 0.5)})
+
+
 def test_other_bits_of_the_same_size_count(pair: tuple[Path, Path]) -> None:
     edit(pair[1] / "metrics.csv", "1,5,0.5,", "1,5,0.50,")
     assert not reproduction(*map(read, pair)).same

@@ -158,6 +158,22 @@ def test_between_rows_a_curve_is_straight(tmp_path: Path) -> None:
     assert rest.points[-1] == (0.8, 0.7)
 
 
+def test_rows_within_epochs(tmp_path: Path) -> None:
+    """They are points of the curve, over epochs and over updates; a run without them is read in between."""
+    logs = [[(0, 0.1), (0.4, 0.2), (0.8, 0.6), (1, 0.5), (1.4, 0.9), (2, 0.7)], [(0, 0.1), (1, 0.5), (2, 0.7)]]
+    for seed, rows in enumerate(logs):
+        path = past_run(tmp_path, 0.7, seed=seed, monitor={"every": 1, "updates": 2})
+        text = "".join(f"{e},{round(5 * e)},0.5,{v},{e / 4}\n" for e, v in rows)
+        (path / "metrics.csv").write_text("epoch,step,validation_loss,validation_accuracy,seconds\n" + text)
+    runs = read_all(tmp_path)
+    for over, scale in (("epochs", 1), ("steps", 5)):
+        [curve] = Curves(levels_of(runs), over=over).curves
+        assert curve.xs == pytest.approx([scale * x for x in (0, 0.4, 0.8, 1, 1.4, 2)])
+        for x, mean in zip(curve.xs, curve.means, strict=True):
+            both = [np.interp(x / scale, *zip(*rows, strict=True)) for rows in logs]
+            assert mean.mean == pytest.approx(np.mean(both))
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(-1, 1)), min_size=1, unique_by=lambda p: p[0]), st.floats(0, 1))
 def test_a_value_between_rows(points: list[tuple[int, float]], share: float) -> None:
     points.sort()

@@ -147,6 +147,23 @@ def test_going_on_drops_the_rows_to_come(folder: RunFolder) -> None:
     assert path.read_text() == whole
 
 
+def test_going_on_within_an_epoch(folder: RunFolder) -> None:
+    # Four updates an epoch; one of the rows is so early that its epoch is written with an exponent.
+    path, columns = folder.path / "metrics.csv", ["epoch", "step", "value"]
+    epochs = {0: 0, 1: 1e-05, 2: 0.5, 4: 1, 6: 1.5, 8: 2, 10: 2.5}
+    folder.open_metrics(columns)
+    for step, epoch in epochs.items():
+        folder.append({"epoch": epoch, "step": step, "value": 0.5})
+    folder.close()
+    whole = path.read_text()
+    # at the end of epoch 2, before and after its row, and in the middle of others
+    for before, step, kept in ((2, 8, 5), (3, 8, 6), (2, 6, 5), (2, 5, 4), (1, 1, 2), (1, 3, 3), (1, 0, 1), (3, 11, 7)):
+        path.write_text(whole)
+        folder.open_metrics(columns, before_epoch=before, step=step)
+        folder.close()
+        assert path.read_text().splitlines() == whole.splitlines()[: kept + 1], (before, step)
+
+
 @pytest.mark.parametrize("content", [None, b"epoch,value\nnothing,0.5\n", b"epoch,value\n\xff\xfe\n"])
 def test_nothing_to_go_on_with(folder: RunFolder, content: bytes | None) -> None:
     if content is not None:

@@ -257,6 +257,23 @@ def test_a_pruned_run_says_so_and_keeps_its_curve(tmp_path: Path) -> None:
     assert read(pruned[0].path).metrics()["epoch"] == list(range(7))
 
 
+def test_a_search_looks_at_the_ends_of_epochs(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    found = {}
+    for updates in ("null", "2"):
+        (tmp_path / updates).mkdir()
+        path = config_file(tmp_path / updates, stop={"epochs": 6})
+        words = (f"monitor.updates={updates}", "monitor.every=2", "--search", "halving", "--trials", 6)
+        result = sweep(path, LR, *words)
+        assert result.code == 0, result.err
+        found[updates] = [
+            (run.record["status"], run.record["epoch"], run.record["reason"], run.final)
+            for run in sorted(runs(path), key=lambda run: run.config["optimizer.lr"])
+        ]
+        assert "pruned" in {status for status, *_ in found[updates]}
+    assert found["null"] == found["2"]
+
+
 def test_a_run_that_fails_in_halving_is_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
     path = config_file(tmp_path, stop={"epochs": 4})
