@@ -19,6 +19,10 @@ class Asked:
     allow_confounded: bool = False
     test: bool = False
     """Show test scores, too; a look that is to be recorded."""
+    pivot: bool = False
+    """A table of two keys, one downwards and one across, with their interaction."""
+    across: str | None = None
+    """The key whose values are tasks, such as dataset: a table for each, and ranks over all of them."""
 
     def __post_init__(self) -> None:
         if self.margin is not None and not 0 < self.margin < math.inf:

@@ -69,9 +69,16 @@ def compare(
     open_to = [name for name in metrics if asked.test or not name.startswith(TEST)]
     metric = named_metric(metric, open_to) if metric and metrics else frames.default_metric(chosen, open_to)
     config = frames.config_columns(data, metrics)
+    option = "--pivot" if asked.pivot else "--by"
     for key in set(by) & set(metrics):
-        raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
+        raise InputError(
+            f"{option}: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr"
+        )
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
+    if asked.pivot:
+        from nnexp.report.pivot import two_way
+
+        return two_way(chosen, keys, metric, config, asked)
     differing = frames.essential(data, config)
     if None not in data["case"] and len(set(data["case"])) > 1:
         implied = (
@@ -81,6 +88,14 @@ def compare(
     if not keys and aggregate is not False and "seed" in differing:
         settings = [key for key in differing if key != "seed"] or ["name"]
         keys = settings if len(groups_of(data, settings)) < len(data) else []
+    if aggregate is not False and (keys or asked.across):
+        from nnexp.report.datasets import across_key, over_tasks
+
+        across = across_key(data, keys, config, asked.across, bool(by))
+        if across:
+            return over_tasks(
+                chosen, data, _besides(keys or differing, across), across, metric, config, sort, top, asked
+            )
     if keys and aggregate is not False:
         from nnexp.report.levels import levels
 
@@ -88,6 +103,14 @@ def compare(
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
+
+
+def _besides(keys: Sequence[str], across: str) -> list[str]:
+    """The keys that make up the levels, without that of the tasks. Raises InputError where none is left."""
+    found = [key for key in keys if key not in (across, "seed")]
+    if not found:
+        raise InputError("--across compares levels on several tasks; say by what: --by KEY")
+    return found
 
 
 def count_look(grid: Grid, root: Path) -> None:

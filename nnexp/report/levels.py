@@ -249,15 +249,26 @@ def _as_number(word: str) -> float | None:
 
 def _best_first(outcomes: Sequence[Sequence[tuple[Hashable, float | None]]], higher: bool) -> list[int]:
     """The order of the levels: by their means, or by their mean ranks where runs failed, with failures last."""
+    values = standings([[v for _, v in ended] for ended in outcomes], higher)
+    return sorted(range(len(values)), key=lambda i: (values[i] is None, values[i] or 0.0))
+
+
+def standings(outcomes: Sequence[Sequence[float | None]], higher: bool) -> list[float | None]:
+    """What levels are put in order by, the best the smallest: their means, or their mean ranks where runs failed.
+
+    None in an outcome is a failure, and stands last; None for a level without outcomes.
+
+    >>> standings([[0.5, 0.7], [0.9, None]], higher=True), standings([[0.5], [0.9], []], higher=True)
+    ([4.0, 4.0], [-0.5, -0.9, None])
+    """
     sign = -1.0 if higher else 1.0
-    values = [[math.inf if v is None else sign * v for _, v in ended] for ended in outcomes]
+    values = [[math.inf if v is None else sign * v for v in ended] for ended in outcomes]
     if any(math.inf in ended for ended in values):
         from bisect import bisect_left, bisect_right
 
         everything = sorted(v for ended in values for v in ended)
         values = [[bisect_left(everything, v) + bisect_right(everything, v) for v in ended] for ended in values]
-    means = [summarize(ended).mean for ended in values]
-    return sorted(range(len(means)), key=lambda i: (means[i] is None, means[i] or 0.0))
+    return [summarize(ended).mean for ended in values]
 
 
 def _cells(verdict: Verdict | None) -> dict[str, Any]:
