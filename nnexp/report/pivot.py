@@ -8,7 +8,6 @@ from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.report.asked import Asked
-from nnexp.report.frame import frame
 from nnexp.report.grouping import Level, Levels, in_order, levels_of
 from nnexp.report.guard import Guard, examine
 from nnexp.report.interaction import Interaction, interaction
@@ -34,30 +33,31 @@ class TwoWay:
     """The values of the second."""
     cells: dict[tuple[Any, Any], tuple[Level, Summary]]
     """Those pairs of values that there are runs of."""
+    ended: dict[tuple[Any, Any], list[tuple[Hashable, float | None]]]
+    """The score of each of their runs that ended, with its seed and data; None for one that failed."""
 
     @classmethod
     def of(cls, levels: Levels, metric: str) -> TwoWay:
         """Of levels of two keys."""
         rows, columns = (sorted({level.values[side] for level in levels.each}, key=in_order) for side in (0, 1))
         cells = {(level.values[0], level.values[1]): (level, level.summary(metric)) for level in levels.each}
-        return cls(levels, metric, levels.higher(metric), rows, columns, cells)
+        index = groups_of(levels.data, levels.keys)
+        ended = {cell: _outcomes(levels.data, index[cell], metric) for cell in cells}
+        return cls(levels, metric, levels.higher(metric), rows, columns, cells, ended)
 
     @property
     def means(self) -> list[float]:
         """All that there are."""
         return [s.mean for _, s in self.cells.values() if s.mean is not None]
 
-    @property
-    def failed(self) -> bool:
-        return any(level.unfinished for level, _ in self.cells.values())
+    def failures(self, row: Any, column: Any) -> int:
+        """How many runs of a cell failed."""
+        return sum(v is None for _, v in self.ended.get((row, column), []))
 
     @property
     def best(self) -> frozenset[tuple[Any, Any]]:
         """The best cells: by their means or, where runs failed, by mean ranks of all runs with failures last."""
-        found = standings(
-            [[*level.scores(self.metric), *[None] * len(level.unfinished)] for level, _ in self.cells.values()],
-            self.higher,
-        )
+        found = standings([[v for _, v in ended] for ended in self.ended.values()], self.higher)
         known = {cell: v for (cell, (_, s)), v in zip(self.cells.items(), found, strict=True) if v is not None and s.n}
         if len(known) < 2:
             return frozenset()
@@ -65,14 +65,12 @@ class TwoWay:
 
     def marked(self, mark: str) -> str:
         """What a mark on the best cell means, in a sentence."""
-        return f"{mark} is the best" + (" by mean ranks, failed runs last" if self.failed else " mean")
+        failed = any(self.failures(*cell) for cell in self.cells)
+        return f"{mark} is the best" + (" by mean ranks, failed runs last" if failed else " mean")
 
     def outcomes(self, row: Any, column: Any) -> Outcomes:
         """The scores of a cell by seed and data; None for those that failed."""
-        if (row, column) not in self.cells:
-            return {}
-        runs = self.cells[row, column][0].runs
-        return _units(_outcomes(frame(runs), range(len(runs)), self.metric))
+        return _units(self.ended.get((row, column), []))
 
 
 def two_way(runs: Sequence[Run], keys: Sequence[str], metric: str | None, config: Sequence[str], asked: Asked) -> Grid:
@@ -161,8 +159,7 @@ def _grid(table: TwoWay, judged: _Judged) -> Grid:
             if (value, column) not in table.cells:
                 row |= {f"{spelled} n": 0}
                 continue
-            level, s = table.cells[value, column]
-            lost = len(level.unfinished)
+            s, lost = table.cells[value, column][1], table.failures(value, column)
             row |= {f"cell {number_}": (s, lost), spelled: s.mean, f"{spelled} n": s.n, f"{spelled} failed": lost}
             if s.half is not None and s.mean is not None:
                 row |= {f"{spelled} low": s.mean - s.half, f"{spelled} high": s.mean + s.half}
@@ -319,7 +316,7 @@ def _notes(judged: _Judged, intervals: bool) -> list[str]:
         counts = {s.n for _, s in table.cells.values() if s.n}
         several = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
         notes.append(
-            f"cells: mean ± half of its 95 % Student-t interval, of {several} seeds; the star is the best mean"
+            f"cells: mean ± half of its 95 % Student-t interval, of {several} seeds; {table.marked('the star')}"
         )
     missing = len(table.rows) * len(table.columns) - len(table.cells)
     if missing:

@@ -259,11 +259,12 @@ def test_a_grid_is_the_table(grown: list[Run]) -> None:
     drawn = Heat(levels_of(grown, ["optimizer", "lr"]))
     assert {key: numbers(s) for key, (_, s) in drawn.cells.items()} == table(grown, "optimizer", "lr")
     assert (drawn.rows, drawn.columns) == (["adam", "sgd"], list(RATES))
-    assert (drawn.shade(drawn.best), drawn.shade(min(drawn.means))) == (1.0, 0.0)
+    assert drawn.best == {("adam", 0.1)}, "the best mean of cells is at lr 1, where a run failed"
+    assert (drawn.shade(max(drawn.means)), drawn.shade(min(drawn.means))) == (1.0, 0.0)
     assert drawn.said("sgd", 1.0) == ("×", "3 of 3 ×")
     assert drawn.said("adam", 1.0)[1] == "1 of 3 ×"
     losses = Heat(levels_of(grown, ["optimizer", "lr"]), "loss")
-    assert losses.best == min(losses.means)
+    assert losses.shade(min(losses.means)) == 1.0
     assert losses.shade(losses.best) == 1.0
 
 

@@ -116,7 +116,8 @@ class Heat(Comparison):
                 axes.text(x, y + 0.24, second, ha="center", va="center", color=ink, size=6.5)
         for row, column in self.best:
             corner = (self.columns.index(column) - 0.44, self.rows.index(row) - 0.43)
-            axes.add_patch(Rectangle(corner, 0.88, 0.86, fill=False, edgecolor="white", linewidth=1.4, zorder=5))
+            edge = "white" if self.shade(self.cells[row, column][1].mean or 0.0) > 0.55 else BLACK
+            axes.add_patch(Rectangle(corner, 0.88, 0.86, fill=False, edgecolor=edge, linewidth=1.4, zorder=5))
         return figure
 
     def write(self, page: Page) -> None:
