@@ -11,9 +11,11 @@ from typing import Any
 from nnexp.errors import InputError
 from nnexp.report import frame as frames
 from nnexp.report.asked import Asked
+from nnexp.report.findings import _p
 from nnexp.report.frame import OUTCOME, Frame
+from nnexp.report.grouping import Levels
 from nnexp.report.guard import examine
-from nnexp.report.levels import _name, _outcomes, chance, levels, standings
+from nnexp.report.levels import _name, _outcomes, levels, standings
 from nnexp.report.numbers import number, score
 from nnexp.report.profiles import FEWEST_TASKS, Estimate, interquartile_mean, on_one_scale
 from nnexp.report.ranks import Friedman, critical_difference, friedman, mid_ranks, not_apart
@@ -63,6 +65,12 @@ class Tasks:
     def several(self) -> str:
         """What the tasks are, as people say it."""
         return "data sets" if self.across == DATASET else f"values of {headings([self.across])[self.across]}"
+
+    @property
+    def counted(self) -> str:
+        """How many tasks there are, in words: `6 data sets`."""
+        one = self.several.replace("data sets", "data set").replace("values", "value")
+        return f"{len(self.names)} {self.several if len(self.names) != 1 else one}"
 
     @property
     def differ(self) -> bool:
@@ -172,6 +180,22 @@ def across_key(data: Frame, keys: Sequence[str], config: Sequence[str], word: st
     return DATASET if found.count(everything) > 1 else None
 
 
+def key_of(runs: Sequence[Run], word: str) -> str:
+    """The key that a picture goes across. Raises InputError for a key that no run has, or that has one value."""
+    data = frames.frame(runs)
+    config = frames.config_columns(data, frames.metric_columns(runs))
+    key = across_key(data, (), config, word, True)
+    assert key is not None
+    return key
+
+
+def tasks_in(levels: Levels, across: str, metric: str | None) -> Tasks:
+    """The tasks of a picture's levels. Raises InputError where the key is one of the levels', or for the metric."""
+    config = frames.config_columns(levels.data, frames.metric_columns(levels.runs))
+    across_key(levels.data, levels.keys, config, across, True)
+    return tasks_of(levels.data, levels.keys, across, levels.metric(metric), config)
+
+
 # -- the tables ------------------------------------------------------------------------------------
 
 
@@ -260,7 +284,7 @@ def _table(tasks: Tasks, before: list[Grid], data: Frame, asked: Asked) -> Grid:
         sets = sorted({name for look in looks for name in look["datasets"]})
         meta["tested"] = {"datasets": sets, "runs": sum(look["runs"] for look in looks)}
     best = frozenset({0}) if tested and len({*tested.mean_ranks}) > 1 else frozenset()
-    title = f"ranks of {tasks.metric} by {', '.join(heads[key] for key in tasks.keys)} over {_count(tasks)}"
+    title = f"ranks of {tasks.metric} by {', '.join(heads[key] for key in tasks.keys)} over {tasks.counted}"
     return Grid(columns, rows, best, title, notes_on(tasks), meta, findings_on(tasks), before=before)
 
 
@@ -270,11 +294,6 @@ def _rank(value: Any) -> str:
 
 def _estimate(found: Estimate) -> str:
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
-
-
-def _count(tasks: Tasks) -> str:
-    one = tasks.several.replace("data sets", "data set").replace("values", "value")
-    return f"{len(tasks.names)} {tasks.several if len(tasks.names) != 1 else one}"
 
 
 def _letters(tasks: Tasks) -> list[str]:
@@ -295,20 +314,20 @@ def findings_on(tasks: Tasks) -> list[str]:
     if tested is None:
         if len(tasks.levels) < 2:
             return ["no ranks: there is one level"]
-        return [f"no ranks: {_count(tasks)} with outcomes of every level, and ranks need two"]
+        return [f"no ranks: {tasks.counted} with outcomes of every level, and ranks need two"]
     if tasks.against:
         return [f"no claim about ranks: {tasks.against}"]
     how = "" if tested.exact else ", sampled"
     f = "∞" if isinf(tested.f) else f"{tested.f:.2f}"
     k, n = len(tasks.levels), tested.tasks
-    basis = f"Friedman χ² = {tested.statistic:.2f}, permutation p = {chance(tested.p)}{how}; "
-    basis += f"F({k - 1}, {(k - 1) * (n - 1)}) = {f}, p = {chance(tested.p_f)}"
+    basis = f"Friedman χ² = {tested.statistic:.2f}, permutation p {_p(tested.p)}{how}; "
+    basis += f"F({k - 1}, {(k - 1) * (n - 1)}) = {f}, p {_p(tested.p_f)}"
     if not tasks.differ:
         if tested.least_p > LEVEL:
             why = f"{n} {tasks.several} cannot decide between {k} levels: the smallest p is {tested.least_p:.2g}"
             return [f"no claim about ranks, for {why} ({basis})"]
-        return [f"~ no level is known to rank ahead of another over {_count(tasks)} ({basis})"]
-    told = [f"the mean ranks differ over {_count(tasks)} ({basis})"]
+        return [f"~ no level is known to rank ahead of another over {tasks.counted} ({basis})"]
+    told = [f"the mean ranks differ over {tasks.counted} ({basis})"]
     order, means = tasks.order, tested.mean_ranks
     pairs = [
         (a, b)

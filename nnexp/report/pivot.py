@@ -8,10 +8,11 @@ from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.report.asked import Asked
+from nnexp.report.findings import _p
 from nnexp.report.grouping import Level, Levels, in_order, levels_of
 from nnexp.report.guard import Guard, examine
 from nnexp.report.interaction import Interaction, interaction
-from nnexp.report.levels import _name, _outcomes, _units, chance, standings
+from nnexp.report.levels import _name, _outcomes, _units, standings
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.rows import groups_of, notes_on, numeric
 from nnexp.report.statistics import Summary
@@ -244,7 +245,7 @@ def _findings(judged: _Judged) -> list[str]:
         return [f"no claim whether the effect of {first} depends on {second}: cells have one run, not {FEWEST}"]
     told = []
     size = _size(judged)
-    p = f"p {'= ' if (found.p or 0) >= 1e-4 else ''}{chance(found.p)}"
+    p = f"p {_p(found.p)}"
     on = f"{found.n} seeds" if found.in_pairs else f"unpaired runs, {found.n} at least"
     if guard.confounded and not judged.allowed:
         told.append(
@@ -261,7 +262,7 @@ def _findings(judged: _Judged) -> list[str]:
     elif found.equivalent:
         told.append(
             f"the effect of {first} is the same for every {second} within ±{judged.margin:g} ({on}, "
-            f"p {'= ' if (found.p_equivalent or 0) >= 1e-4 else ''}{chance(found.p_equivalent)})"
+            f"p {_p(found.p_equivalent)})"
         )
         told.append(size)
     elif found.depends:

@@ -265,7 +265,6 @@ def test_a_grid_is_the_table(grown: list[Run]) -> None:
     assert drawn.said("adam", 1.0)[1] == "1 of 3 ×"
     losses = Heat(levels_of(grown, ["optimizer", "lr"]), "loss")
     assert losses.shade(min(losses.means)) == 1.0
-    assert losses.shade(losses.best) == 1.0
 
 
 def test_a_repetition_counts_once_and_pooling_is_said(tmp_path: Path) -> None:
