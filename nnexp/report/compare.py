@@ -91,7 +91,7 @@ def compare(
     if aggregate is not False and (keys or asked.across):
         from nnexp.report.datasets import across_key, over_tasks
 
-        across = across_key(data, keys, config, asked.across, bool(by))
+        across = across_key(data, keys if by else (), config, asked.across, bool(by))
         if across:
             return over_tasks(
                 chosen, data, _besides(keys or differing, across), across, metric, config, sort, top, asked

@@ -102,8 +102,8 @@ class Tasks:
         return [on_one_scale(levels, self.higher)[level] for levels in self.outcomes]
 
     def interquartile(self) -> list[Estimate] | None:
-        """The interquartile mean of each level; None below five tasks."""
-        if len(self.names) < FEWEST_TASKS:
+        """The interquartile mean of each level; None below five tasks or two levels."""
+        if len(self.names) < FEWEST_TASKS or len(self.levels) < 2:
             return None
         return [interquartile_mean(self.scaled(level)) for level in range(len(self.levels))]
 
@@ -115,7 +115,9 @@ def _ranks(outcomes: Sequence[Sequence[float | None]], higher: bool) -> list[flo
     return mid_ranks([float(f"{value:.12g}") for value in found if value is not None])
 
 
-def tasks_of(data: Frame, keys: list[str], across: str, metric: str, config: Sequence[str]) -> Tasks:
+def tasks_of(
+    data: Frame, keys: list[str], across: str, metric: str, config: Sequence[str], allow_confounded: bool = False
+) -> Tasks:
     """The tasks that the values of `across` are, and the levels of `keys`. `data` has each computation once."""
     parts = parts_of(data, across)
     heads = headings(keys)
@@ -131,7 +133,8 @@ def tasks_of(data: Frame, keys: list[str], across: str, metric: str, config: Seq
             incomplete.append(name)
         if len(groups) > 1:
             guard = examine(part, groups, keys, [_name(level, keys, heads) for level in groups], metric, config)
-            against += [f"on {name}, {why}" for why in (guard.incomparable or guard.confounded,) if why]
+            why = guard.incomparable or ("" if allow_confounded else guard.confounded)
+            against += [f"on {name}, {why}"] if why else []
     return Tasks(
         across,
         list(outcomes),
@@ -214,7 +217,7 @@ def over_tasks(
     if metric is None:
         raise InputError("--across compares scores, and none of these runs has a final one")
     counted = distinct(runs)
-    tasks = tasks_of(data.take(counted), keys, across, metric, config)
+    tasks = tasks_of(data.take(counted), keys, across, metric, config, asked.allow_confounded)
     order = {level: place for place, level in enumerate(tasks.values)}
     of_run = list(zip(*(map(plain, data[key]) for key in keys), strict=True))
     before = []
@@ -358,6 +361,8 @@ def notes_on(tasks: Tasks) -> list[str]:
     if tasks.incomplete:
         lacking = ", ".join(tasks.incomplete)
         told.append(f"without {lacking}: not every level has an outcome there")
+    if len(tasks.levels) < 2:
+        return told
     if len(tasks.names) >= FEWEST_TASKS:
         lost = "; a failed run is 0" if failed else ""
         fewest = min(len(level) for task in tasks.outcomes for level in task)

@@ -92,6 +92,7 @@ def interaction(cells: Mapping[Cell, Mapping[Hashable, float]], margin: float | 
         d = _contrasts(y, pairs_a, pairs_b)
         d[np.abs(d) < 1e-13 * np.abs(y).max()] = 0.0  # what rounding leaves of equal differences
         errors = d.std(axis=0, ddof=1) / math.sqrt(n) if n > 1 else np.full(d.shape[1:], math.nan)
+        errors[np.ptp(d, axis=0) == 0] = 0.0 if n > 1 else math.nan  # where the mean of equal values misses a digit
         freedoms = np.full(errors.shape, n - 1.0)
         sizes = d.mean(axis=0)
         if n > 1:

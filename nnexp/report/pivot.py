@@ -152,7 +152,7 @@ def _grid(table: TwoWay, judged: _Judged) -> Grid:
     decimals = decimals_for(min(halves, default=None))
     counted = len({s.n for _, s in table.cells.values() if s.n}) > 1
     rows: list[dict[str, Any]] = []
-    best, marked = set(), table.best
+    best, marked = set(), frozenset() if judged.guard.incomparable else table.best
     for place, value in enumerate(table.rows):
         row: dict[str, Any] = {keys[0]: value}
         for number_, column in enumerate(table.columns):
@@ -316,9 +316,8 @@ def _notes(judged: _Judged, intervals: bool) -> list[str]:
     if intervals:
         counts = {s.n for _, s in table.cells.values() if s.n}
         several = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts)}"
-        notes.append(
-            f"cells: mean ± half of its 95 % Student-t interval, of {several} seeds; {table.marked('the star')}"
-        )
+        star = "" if judged.guard.incomparable else f"; {table.marked('the star')}"
+        notes.append(f"cells: mean ± half of its 95 % Student-t interval, of {several} seeds{star}")
     missing = len(table.rows) * len(table.columns) - len(table.cells)
     if missing:
         notes.append(f"{missing} cell{'s have' if missing > 1 else ' has'} no runs (-)")

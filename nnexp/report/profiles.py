@@ -27,7 +27,7 @@ def on_one_scale(levels: Sequence[Sequence[float | None]], higher: bool) -> list
     [[0.0, 1.0], [0.5, 0.0]]
     """
     known = [v for level in levels for v in level if v is not None]
-    worst, best = (min(known), max(known)) if higher else (max(known), min(known)) if known else (0.0, 0.0)
+    worst, best = (min(known, default=0.0), max(known, default=0.0))[:: 1 if higher else -1]
 
     def place(v: float | None) -> float:
         if v is None:

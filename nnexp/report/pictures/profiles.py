@@ -27,8 +27,8 @@ class Profiles(Comparison):
         summed = tasks.interquartile()
         if summed is None:
             raise InputError(
-                f"performance profiles need {FEWEST_TASKS} {tasks.several} with outcomes of every level, "
-                f"found {len(tasks.names)}; 'nnexp plot ranks' needs two"
+                f"performance profiles need two levels, and {FEWEST_TASKS} {tasks.several} with outcomes of each; "
+                f"found {len(tasks.levels)} and {len(tasks.names)}"
             )
         self.lines: list[tuple[str, Profile, Estimate]] = [
             (name, profile(tasks.scaled(place)), summed[place]) for place, name in enumerate(tasks.levels)

@@ -46,7 +46,7 @@ class Ranks(Comparison):
         told = [f"1 is the best. Not told apart: levels {bars}."] if self.tasks.groups else ["1 is the best."]
         if self.tasks.differ:
             told.append(f"CD: the critical difference (Nemenyi), {self.tasks.critical:.2f}.")
-        first = findings_on(self.tasks)[0]
+        first = findings_on(self.tasks)[0].removeprefix("~ ")
         told.append(f"{first[0].upper()}{first[1:]}.")
         told += [f"{note[0].upper()}{note[1:]}." for note in notes_on(self.tasks) if note.startswith("without")]
         return told + self.levels.notes

@@ -142,8 +142,9 @@ class Sensitivity(Comparison):
         known = [spot for spot in spots if spot.summary.mean is not None]
         ends = sorted({found.low, found.high, *(s.value for s in known if found.low <= s.value <= found.high)})
         places = [self.scale.place(value) for value in ends]
-        heights = np.interp(places, [self.scale.place(s.value) for s in known], [s.summary.mean or 0.0 for s in known])
-        return places, heights.tolist()
+        at = [self.scale.place(s.value) for s in known]
+        heights = np.interp(places, at, [self._place(s.summary.mean or 0.0) for s in known])
+        return places, (10.0**heights if self.logarithmic else heights).tolist()
 
     @staticmethod
     def last(spots: Sequence[Spot]) -> Spot:
