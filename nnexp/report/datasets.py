@@ -271,7 +271,7 @@ def _table(tasks: Tasks, before: list[Grid], data: Frame, asked: Asked) -> Grid:
     if summed:
         columns.append(Column("summed", "IQM", _estimate, True, 0, ("iqm", "iqm_low", "iqm_high")))
     meta: dict[str, Any] = {"kind": "tasks", "by": tasks.keys, "metric": tasks.metric, "across": tasks.across}
-    meta |= {"tasks": tasks.names, "friedman": None}
+    meta |= {"tasks": tasks.names, "against": tasks.against, "friedman": None}
     if tested:
         meta["friedman"] = {
             "statistic": tested.statistic,
