@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import isinf
 from pathlib import PurePath
 from typing import Any
@@ -99,7 +100,11 @@ class Tasks:
 
     def scaled(self, level: int) -> list[list[float]]:
         """The scores of a level on each task, from 0, that task's worst run, to 1, its best; failed runs are 0."""
-        return [on_one_scale(levels, self.higher)[level] for levels in self.outcomes]
+        return [task[level] for task in self._scaled]
+
+    @cached_property
+    def _scaled(self) -> list[list[list[float]]]:
+        return [on_one_scale(levels, self.higher) for levels in self.outcomes]
 
     def interquartile(self) -> list[Estimate] | None:
         """The interquartile mean of each level; None below five tasks or two levels."""

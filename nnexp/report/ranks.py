@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -161,6 +162,7 @@ def critical_difference(n: int, k: int, level: float = LEVEL) -> float:
     return range_quantile(1 - level, k) / math.sqrt(2) * math.sqrt(k * (k + 1) / (6 * n))
 
 
+@cache
 def range_quantile(probability: float, k: int) -> float:
     """The value that the range of k standard normal numbers stays below with this probability.
 
