@@ -29,7 +29,8 @@ def interactions(
     claims = held = 0
     for _ in range(sweeps):
         truth = rng.normal(size=(1, rows, 1)) + rng.normal(size=(1, 1, columns))
-        y = SHAPES[shape](rng, (n, rows, columns)) + rng.normal(size=(n, 1, 1)) + truth
+        of_seeds = rng.normal(size=(n, 1, 1) if in_pairs else (n, rows, columns))
+        y = SHAPES[shape](rng, (n, rows, columns)) + of_seeds + truth
         y[:, -1, -1] += shift * 2**0.5
         cells = {
             (a, b): {s if in_pairs else (s, a, b): float(y[s, a, b]) for s in range(n)}

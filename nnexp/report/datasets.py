@@ -363,6 +363,8 @@ def notes_on(tasks: Tasks) -> list[str]:
     if tasks.friedman:
         how = "by the mean ranks of all runs with failed ones last where any failed, else " if failed else ""
         told.append(f"ranks: 1 is the best of its column, {how}by the mean over seeds; each column counts once")
+    if tasks.differ and len(tasks.names) < FEWEST_TASKS:
+        told.append(f"{tasks.counted} are few: what ranks say of them says little of others")
     if tasks.incomplete:
         lacking = ", ".join(tasks.incomplete)
         told.append(f"without {lacking}: not every level has an outcome there")

@@ -55,8 +55,8 @@ def interquartile_mean(tasks: Sequence[Sequence[float]]) -> Estimate:
         IQM = 2 ∫ from 1/4 to 3/4 of Q(u) du,    Q the quantile function of the runs with weights 1 / (tasks runs_task)
 
     The interval is of a stratified bootstrap: the runs of each task are drawn again with replacement, tasks stay as
-    they are, and the 2.5 % and 97.5 % quantiles of 2,000 such means (500 of very many runs) are its ends. With few seeds
-    it is too narrow.
+    they are, and the 2.5 % and 97.5 % quantiles of 2,000 such means (500 of very many runs) are its ends. With few
+    seeds it is too narrow.
     Source: R. Agarwal, M. Schwarzer, P. S. Castro, A. Courville and M. G. Bellemare, "Deep reinforcement learning at
     the edge of the statistical precipice", NeurIPS 2021.
     Differs: their library, rliable, cuts off a whole number of runs at each end (scipy.stats.trim_mean); here a run
