@@ -89,13 +89,12 @@ def compare(
         settings = [key for key in differing if key != "seed"] or ["name"]
         keys = settings if len(groups_of(data, settings)) < len(data) else []
     if aggregate is not False and (keys or asked.across):
-        from nnexp.report.datasets import across_key, over_tasks
+        from nnexp.report.datasets import across_key, keys_within, over_tasks
 
         across = across_key(data, keys if by else (), config, asked.across, bool(by))
         if across:
-            return over_tasks(
-                chosen, data, _besides(keys or differing, across), across, metric, config, sort, top, asked
-            )
+            compared = keys if by else keys_within(data, differing, across)
+            return over_tasks(chosen, data, compared, across, metric, config, sort, top, asked)
     if keys and aggregate is not False:
         from nnexp.report.levels import levels
 
@@ -103,14 +102,6 @@ def compare(
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
-
-
-def _besides(keys: Sequence[str], across: str) -> list[str]:
-    """The keys that make up the levels, without that of the tasks. Raises InputError where none is left."""
-    found = [key for key in keys if key not in (across, "seed")]
-    if not found:
-        raise InputError("--across compares levels on several tasks; say by what: --by KEY")
-    return found
 
 
 def count_look(grid: Grid, root: Path) -> None:

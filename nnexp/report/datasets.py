@@ -188,6 +188,19 @@ def across_key(data: Frame, keys: Sequence[str], config: Sequence[str], word: st
     return DATASET if found.count(everything) > 1 else None
 
 
+def keys_within(data: Frame, keys: Sequence[str], across: str) -> list[str]:
+    """Those keys that vary within a task, but for the seed: what is the same in all its runs is part of the task.
+
+    Raises InputError where none does.
+    """
+    parts = [data.take(index) for index in parts_of(data, across).values()]
+    candidates = [key for key in keys if key not in (across, "seed")]
+    found = [key for key in candidates if any(len(set(map(plain, part[key]))) > 1 for part in parts)]
+    if not found:
+        raise InputError("--across compares levels on several tasks; say by what: --by KEY")
+    return found
+
+
 def key_of(runs: Sequence[Run], word: str) -> str:
     """The key that a picture goes across. Raises InputError for a key that no run has, or that has one value."""
     data = frames.frame(runs)

@@ -105,6 +105,31 @@ def test_any_key_can_be_the_task(tmp_path: Path) -> None:
     assert "interquartile means need 5 values of noise" in grid.notes
 
 
+def test_what_belongs_to_a_data_set_makes_no_levels(tmp_path: Path) -> None:
+    for place, shape in enumerate(({"name": "moons", "n": 60}, {"name": "xor", "n": 80}, {"name": "xor", "n": 60})):
+        for name in ("sgd", "adam"):
+            for seed in range(2):
+                past_run(tmp_path, 0.7 + seed / 10, dataset=shape, optimizer={"name": name, "lr": 0.1}, seed=seed,
+                         record_data=f"{place}{seed}")  # fmt: skip
+    runs = [run for run in read_all(tmp_path) if (run.config["dataset.name"], run.config["dataset.n"]) != ("xor", 60)]
+    grid = compare(runs, [], asked=Asked(across="dataset"))
+    assert (grid.meta["by"], grid.meta["tasks"]) == (["optimizer.name"], ["moons", "xor"])
+    mixed = compare(read_all(tmp_path), ["optimizer"], asked=Asked(across="dataset"))
+    assert mixed.findings[0].startswith("no claim about ranks: on xor, different data (dataset.n)")
+    with pytest.raises(InputError, match="--across compares levels on several tasks; say by what: --by KEY"):
+        compare([run for run in runs if run.config["optimizer.name"] == "sgd"], [], asked=Asked(across="dataset"))
+
+
+def test_files_are_data_sets(tmp_path: Path) -> None:
+    for path in ("a.csv", "b.csv"):
+        for name in ("sgd", "adam"):
+            past_run(tmp_path, 0.7, dataset={"name": "csv", "path": f"/data/{path}"}, record_data=path * 2,
+                     optimizer={"name": name, "lr": 0.1})  # fmt: skip
+    grid = compare(read_all(tmp_path), ["optimizer"])
+    assert grid.meta["tasks"] == ["csv a.csv", "csv b.csv"]
+    assert compare(read_all(tmp_path), [], asked=Asked(across="dataset")).meta["by"] == ["optimizer.name"]
+
+
 def test_baseline_and_margin_hold_for_each(three: list[Run]) -> None:
     grid = compare(three, ["optimizer"], asked=Asked("nag", 0.01))
     assert {one.meta["baseline"] for one in grid.before} == {"nag"}
