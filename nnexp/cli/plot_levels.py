@@ -13,9 +13,9 @@ from nnexp.cli.console import RunsOption, out, runs_root
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
-    from nnexp.report.datasets import Tasks
     from nnexp.report.grouping import Levels
     from nnexp.report.pictures.comparison import Comparison
+    from nnexp.report.tasks import Tasks
     from nnexp.store.runs import Run
 
 ByOption = Annotated[
@@ -119,8 +119,8 @@ def _of_tasks(picture: Callable[[Levels, Tasks], Comparison]) -> Callable[..., N
         runs: RunsOption = None,
     ) -> None:
         _check(target)
-        from nnexp.report.datasets import key_of, tasks_in
         from nnexp.report.grouping import levels_of
+        from nnexp.report.tasks import key_of, tasks_in
 
         chosen = _chosen(words, where, runs)
         key = key_of(chosen, across)

@@ -89,7 +89,8 @@ def compare(
         settings = [key for key in differing if key != "seed"] or ["name"]
         keys = settings if len(groups_of(data, settings)) < len(data) else []
     if aggregate is not False and (keys or asked.across):
-        from nnexp.report.datasets import across_key, keys_within, over_tasks
+        from nnexp.report.datasets import over_tasks
+        from nnexp.report.tasks import across_key, keys_within
 
         across = across_key(data, keys if by else (), config, asked.across, bool(by))
         if across:

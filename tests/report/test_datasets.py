@@ -16,7 +16,6 @@ from scipy import stats
 from nnexp.errors import InputError
 from nnexp.report.asked import Asked
 from nnexp.report.compare import compare
-from nnexp.report.datasets import tasks_in
 from nnexp.report.grouping import levels_of
 from nnexp.report.notebook import load
 from nnexp.report.pictures import style
@@ -24,6 +23,7 @@ from nnexp.report.pictures.profiles import Profiles
 from nnexp.report.pictures.ranks import Ranks
 from nnexp.report.pictures.terminal import Page
 from nnexp.report.tables import Grid, as_csv, as_json, as_markdown
+from nnexp.report.tasks import tasks_in
 from nnexp.report.typeset import as_html, as_latex
 from nnexp.store.runs import Run
 from tests.command import nnexp

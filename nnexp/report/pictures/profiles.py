@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nnexp.errors import InputError
-from nnexp.report.datasets import Tasks
 from nnexp.report.grouping import Levels, ended_otherwise
 from nnexp.report.pictures.comparison import Comparison, Ink, end_labels, label_room, not_too_many, panel, wrapped
 from nnexp.report.pictures.scales import marks
 from nnexp.report.pictures.style import BLACK
 from nnexp.report.pictures.terminal import LETTERS, Canvas, Page, below
 from nnexp.report.profiles import FEWEST_TASKS, Estimate, Profile, profile
+from nnexp.report.tasks import Tasks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING
 
 from nnexp.errors import InputError
-from nnexp.report.datasets import Tasks, findings_on, notes_on
+from nnexp.report.datasets import findings_on, notes_on
 from nnexp.report.grouping import Levels
 from nnexp.report.numbers import number
 from nnexp.report.pictures.comparison import FONT, Comparison, panel, room_for, wrapped
 from nnexp.report.pictures.scales import marks, round_values
 from nnexp.report.pictures.style import BLACK, GREY
 from nnexp.report.pictures.terminal import Canvas, Page, below
+from nnexp.report.tasks import Tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
