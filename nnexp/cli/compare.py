@@ -60,6 +60,13 @@ def compare(
     allow_confounded: Annotated[
         bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
     ] = False,
+    pivot: Annotated[
+        str | None, typer.Option("--pivot", metavar="A,B", help="A table of A by B, and whether they interact.")
+    ] = None,
+    across: Annotated[
+        str | None,
+        typer.Option("--across", metavar="KEY", help="A table for each value of KEY, such as dataset, and ranks."),
+    ] = None,
     test: Annotated[
         bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
     ] = False,
@@ -92,9 +99,27 @@ def compare(
     keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
     if keys and each:
         raise InputError("--by averages and --each does not; give one of them")
+    if across is not None and each:
+        raise InputError("--across averages and --each does not; give one of them")
+    if pivot is not None:
+        given = {"--by": by, "--each": each, "--sort": sort, "--top": top, "--baseline": baseline, "--across": across}
+        if other := next((option for option, value in {**given, "--test": test}.items() if value), None):
+            raise InputError(f"--pivot shows every pair of values of its two keys; {other} does not go with it")
+        keys = [key.strip() for key in pivot.split(",") if key.strip()]
     from nnexp.report.asked import Asked
 
-    asked = Asked(baseline, margin, allow_confounded, test, summary=summary, x=over, reach=_target(reach), match=match)
+    asked = Asked(
+        baseline,
+        margin,
+        allow_confounded,
+        test,
+        summary=summary,
+        x=over,
+        reach=_target(reach),
+        match=match,
+        pivot=pivot is not None,
+        across=across,
+    )
     root = runs_root(runs)
     show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 

@@ -1,4 +1,4 @@
-"""`nnexp plot curves`, `strips`, `sensitivity` and `grid`: pictures of many runs, in a file or in the terminal."""
+"""`nnexp plot curves`, `strips`, `sensitivity`, ...: pictures of many runs, in a file or in the terminal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from nnexp.report.grouping import Levels
     from nnexp.report.pictures.comparison import Comparison
+    from nnexp.report.tasks import Tasks
     from nnexp.store.runs import Run
 
 ByOption = Annotated[
@@ -56,20 +57,79 @@ def curves(
     _show(Curves(_levels(words, by, where, runs), metric, over), target, text)
 
 
-def strips(
-    words: RunWords = None,
-    by: ByOption = None,
-    where: WhereOption = None,
-    metric: MetricOption = None,
-    target: OutOption = None,
-    text: TextOption = False,
-    runs: RunsOption = None,
-) -> None:
+def _strips(levels: Levels, metric: str | None) -> Comparison:
     """Final values: every seed a dot, a row a level, with the mean and its 95 % interval."""
-    _check(target)
     from nnexp.report.pictures.strips import Strips
 
-    _show(Strips(_levels(words, by, where, runs), metric), target, text)
+    return Strips(levels, metric)
+
+
+def _grid(levels: Levels, metric: str | None) -> Comparison:
+    """A heat map of two keys: the mean over seeds for each pair of values, shaded and written out."""
+    from nnexp.report.pictures.heat import Heat
+
+    return Heat(levels, metric)
+
+
+def _of_levels(picture: Callable[[Levels, str | None], Comparison]) -> Callable[..., None]:
+    """The command that draws this picture of levels and a metric; its help is the picture's."""
+
+    def draw(
+        words: RunWords = None,
+        by: ByOption = None,
+        where: WhereOption = None,
+        metric: MetricOption = None,
+        target: OutOption = None,
+        text: TextOption = False,
+        runs: RunsOption = None,
+    ) -> None:
+        _check(target)
+        _show(picture(_levels(words, by, where, runs), metric), target, text)
+
+    draw.__doc__ = picture.__doc__
+    return draw
+
+
+def _ranks(levels: Levels, tasks: Tasks) -> Comparison:
+    """A critical-difference diagram: mean ranks over data sets; a bar joins levels that are not told apart."""
+    from nnexp.report.pictures.ranks import Ranks
+
+    return Ranks(levels, tasks)
+
+
+def _profiles(levels: Levels, tasks: Tasks) -> Comparison:
+    """Performance profiles over five data sets or more: the share of runs above a score, with 95 % bands."""
+    from nnexp.report.pictures.profiles import Profiles
+
+    return Profiles(levels, tasks)
+
+
+def _of_tasks(picture: Callable[[Levels, Tasks], Comparison]) -> Callable[..., None]:
+    """The command that draws this picture of levels on several tasks; its help is the picture's."""
+
+    def draw(
+        words: RunWords = None,
+        across: Annotated[
+            str, typer.Option("--across", metavar="KEY", help="The key whose values are the tasks.")
+        ] = "dataset",
+        by: ByOption = None,
+        where: WhereOption = None,
+        metric: MetricOption = None,
+        target: OutOption = None,
+        text: TextOption = False,
+        runs: RunsOption = None,
+    ) -> None:
+        _check(target)
+        from nnexp.report.grouping import levels_of
+        from nnexp.report.tasks import key_of, tasks_in
+
+        chosen = _chosen(words, where, runs)
+        key = key_of(chosen, across)
+        levels = levels_of(chosen, _keys(by), [key])
+        _show(picture(levels, tasks_in(levels, key, metric)), target, text)
+
+    draw.__doc__ = picture.__doc__
+    return draw
 
 
 def sensitivity(
@@ -80,34 +140,25 @@ def sensitivity(
     by: ByOption = None,
     where: WhereOption = None,
     metric: MetricOption = None,
+    within: Annotated[
+        float | None,
+        typer.Option(metavar="SIZE", help="How much worse than the best is usable. Nothing: its seeds' std."),
+    ] = None,
     target: OutOption = None,
     text: TextOption = False,
     runs: RunsOption = None,
 ) -> None:
-    """A final metric over a hyperparameter, such as the learning rate: means with 95 % bands, a line a level."""
+    """A final metric over a hyperparameter, such as the learning rate: means with 95 % bands, a line a level.
+
+    With each level's usable range: where the mean is at most --within worse than its best, and how wide that is.
+    """
     _check(target)
     from nnexp.report.grouping import levels_of
     from nnexp.report.pictures.sensitivity import Sensitivity, over_key
 
     chosen = _chosen(words, where, runs)
     key = over_key(chosen, over)
-    _show(Sensitivity(levels_of(chosen, _keys(by), [key]), key, metric), target, text)
-
-
-def grid(
-    words: RunWords = None,
-    by: ByOption = None,
-    where: WhereOption = None,
-    metric: MetricOption = None,
-    target: OutOption = None,
-    text: TextOption = False,
-    runs: RunsOption = None,
-) -> None:
-    """A heat map of two keys: the mean over seeds for each pair of values, shaded and written out."""
-    _check(target)
-    from nnexp.report.pictures.heat import Heat
-
-    _show(Heat(_levels(words, by, where, runs), metric), target, text)
+    _show(Sensitivity(levels_of(chosen, _keys(by), [key]), key, metric, within), target, text)
 
 
 def _check(target: Path | None) -> None:
@@ -162,7 +213,9 @@ def _show(drawn: Comparison, target: Path | None, text: bool) -> None:
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "curves": (curves, "nnexp plot curves optimizers --by optimizer --out curves.svg"),
-    "strips": (strips, "nnexp plot strips optimizers --by optimizer --metric loss"),
+    "strips": (_of_levels(_strips), "nnexp plot strips optimizers --by optimizer --metric loss"),
     "sensitivity": (sensitivity, "nnexp plot sensitivity optimizers --over lr --by optimizer"),
-    "grid": (grid, "nnexp plot grid optimizers --by optimizer,lr"),
+    "grid": (_of_levels(_grid), "nnexp plot grid optimizers --by optimizer,lr"),
+    "ranks": (_of_tasks(_ranks), "nnexp plot ranks several --by optimizer --out ranks.svg"),
+    "profiles": (_of_tasks(_profiles), "nnexp plot profiles several --by optimizer"),
 }

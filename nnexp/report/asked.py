@@ -32,6 +32,10 @@ class Asked:
     """Judge when the metric is first as good as this, rather than how good it is."""
     match: str | None = None
     """Compare at equal: one of MATCHES."""
+    pivot: bool = False
+    """A table of two keys, one downwards and one across, with their interaction."""
+    across: str | None = None
+    """The key whose values are tasks, such as dataset: a table for each, and ranks over all of them."""
 
     def __post_init__(self) -> None:
         for option, word, words in (("--summary", self.summary, SUMMARIES), ("--match", self.match, MATCHES)):

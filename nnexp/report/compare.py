@@ -61,9 +61,17 @@ def compare(
     open_to = [name for name in metrics if asked.test or not name.startswith(TEST)]
     metric = named_metric(metric, open_to) if metric and metrics else frames.default_metric(chosen, open_to)
     config = frames.config_columns(data, metrics)
+    option = "--pivot" if asked.pivot else "--by"
     for key in set(by) & set(metrics):
-        raise InputError(f"--by: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr")
+        raise InputError(
+            f"{option}: '{key}' is a metric; judge by it with --metric {key}, and average by a key such as lr"
+        )
     keys = [frames.resolve(key, [*config, *frames.OUTCOME]) for key in by]
+    if asked.pivot:
+        from nnexp.report.pivot import two_way
+
+        _by_final_scores(asked, "--pivot")
+        return two_way(chosen, keys, metric, config, asked)
     differing = frames.essential(data, config)
     if None not in data["case"] and len(set(data["case"])) > 1:
         implied = (
@@ -73,6 +81,15 @@ def compare(
     if not keys and aggregate is not False and "seed" in differing:
         settings = [key for key in differing if key != "seed"] or ["name"]
         keys = settings if len(groups_of(data, settings)) < len(data) else []
+    if aggregate is not False and (keys or asked.across):
+        from nnexp.report.datasets import over_tasks
+        from nnexp.report.tasks import across_key, keys_within
+
+        across = across_key(data, keys if by else (), config, asked.across, bool(by))
+        if across:
+            _by_final_scores(asked, f"a comparison over several values of {across} (choose one with --where)")
+            compared = keys if by else keys_within(data, differing, across)
+            return over_tasks(chosen, data, compared, across, metric, config, sort, top, asked)
     if keys and aggregate is not False:
         from nnexp.report.levels import levels
 
@@ -84,6 +101,12 @@ def compare(
     if asked.explicit:
         raise InputError("--baseline and --margin compare levels, and here every run has a row; say by what: --by KEY")
     return _runs(chosen, data, differing, metric, open_to, sort, top, asked.test)
+
+
+def _by_final_scores(asked: Asked, what: str) -> None:
+    """Raises InputError where something else is asked for, and `what` knows final scores alone."""
+    if asked.curves or asked.match:
+        raise InputError(f"--summary, --reach and --match do not go with {what}: it judges final scores")
 
 
 def count_look(grid: Grid, root: Path) -> None:

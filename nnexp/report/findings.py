@@ -85,7 +85,7 @@ def _claim(name: str, baseline: str, verdict: Verdict, decimals: int, margin: fl
     if verdict.word == "equivalent":
         real = "; the difference is real, and too small to matter" if (verdict.p_holm or 1) <= 0.05 else ""
         return f"{name} is equivalent to {baseline}: {size} lies within ±{margin:g} ({_on(verdict)}){real}"
-    return f"{name} is {verdict.word} than {baseline}: {size} ({_on(verdict)}, p {_p(verdict.p_holm)})"
+    return f"{name} is {verdict.word} than {baseline}: {size} ({_on(verdict)}, p {p_in_words(verdict.p_holm)})"
 
 
 def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: int, unit: str) -> list[str]:
@@ -103,7 +103,7 @@ def _undecided(judged: Sequence[tuple[str, Verdict]], baseline: str, decimals: i
             continue
         shown = _few(len(members))
         for name, verdict in members[:shown]:
-            basis = f"{_size(verdict, decimals, unit)} ({_on(verdict)}, p {_p(verdict.p_holm)})"
+            basis = f"{_size(verdict, decimals, unit)} ({_on(verdict)}, p {p_in_words(verdict.p_holm)})"
             lines.append(f"~ {name}: undecided against {baseline}, {basis}{_needs(verdict)}")
         if len(members) > shown:
             lines.append(f"~ {len(members) - shown} more levels are undecided against {baseline}")
@@ -133,7 +133,7 @@ def _on(verdict: Verdict) -> str:
     return f"{verdict.n} unpaired runs"
 
 
-def _p(p: float | None) -> str:
+def p_in_words(p: float | None) -> str:
     return "unknown" if p is None else "< 0.0001" if p < 1e-4 else f"= {p:.2g}"
 
 

@@ -121,7 +121,7 @@ def _incomparable(data: Frame, varying: Sequence[str], metric: str) -> str:
     differing = [c for c in varying if c.startswith("dataset.") and not c.startswith(TRAINING_ONLY)]
     if "dataset.name" in differing:
         found = ", ".join(sorted({str(name) for (name,) in data.combinations("dataset.name")}))
-        return f"different data sets ({found}); compare them one by one: --where dataset=..."
+        return f"different data sets ({found}); compare them one by one: --where dataset=..., or all: --across dataset"
     split = [c for c in differing if c in ("dataset.validation", "dataset.test")]
     if split:
         return f"different splits ({', '.join(split)}): the runs are judged on different examples"

@@ -202,7 +202,7 @@ def _judged(
         if asked.explicit:
             raise InputError(f"no verdict can be given: {guard.incomparable}")
         return _Judged(nothing, guard)
-    units = [_units(ended) for ended in read.outcomes]
+    units = [units(ended) for ended in read.outcomes]
     confounded = "" if asked.allow_confounded else guard.confounded
     scored = None if read.scored is None else read.scored(baseline)
     verdicts = judge(units, baseline, read.higher, asked.margin, confounded, scored)
@@ -211,7 +211,7 @@ def _judged(
     return _Judged(verdicts, guard)
 
 
-def _units(ended: Sequence[tuple[Hashable, float | None]]) -> Outcomes:
+def units(ended: Sequence[tuple[Hashable, float | None]]) -> Outcomes:
     """One outcome a unit: where a level pools several runs of a seed, their mean; failed if any of them failed."""
     found: dict[Hashable, list[float | None]] = {}
     for unit, value in ended:
@@ -249,15 +249,26 @@ def _as_number(word: str) -> float | None:
 
 def _best_first(outcomes: Sequence[Sequence[tuple[Hashable, float | None]]], higher: bool) -> list[int]:
     """The order of the levels: by their means, or by their mean ranks where runs failed, with failures last."""
+    values = standings([[v for _, v in ended] for ended in outcomes], higher)
+    return sorted(range(len(values)), key=lambda i: (values[i] is None, values[i] or 0.0))
+
+
+def standings(outcomes: Sequence[Sequence[float | None]], higher: bool) -> list[float | None]:
+    """What levels are put in order by, the best the smallest: their means, or their mean ranks where runs failed.
+
+    None in an outcome is a failure, and stands last; None for a level without outcomes.
+
+    >>> standings([[0.5, 0.7], [0.9, None]], higher=True), standings([[0.5], [0.9], []], higher=True)
+    ([4.0, 4.0], [-0.5, -0.9, None])
+    """
     sign = -1.0 if higher else 1.0
-    values = [[math.inf if v is None else sign * v for _, v in ended] for ended in outcomes]
+    values = [[math.inf if v is None else sign * v for v in ended] for ended in outcomes]
     if any(math.inf in ended for ended in values):
         from bisect import bisect_left, bisect_right
 
         everything = sorted(v for ended in values for v in ended)
         values = [[bisect_left(everything, v) + bisect_right(everything, v) for v in ended] for ended in values]
-    means = [summarize(ended).mean for ended in values]
-    return sorted(range(len(means)), key=lambda i: (means[i] is None, means[i] or 0.0))
+    return [summarize(ended).mean for ended in values]
 
 
 def _cells(verdict: Verdict | None) -> dict[str, Any]:

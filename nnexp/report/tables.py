@@ -36,7 +36,7 @@ class Column:
     parts: tuple[str, ...] = ()
     """For machines: the columns that stand in this one's place in CSV and JSON."""
     panel: int = 0
-    """For people: 1 for a column of the second table, under the first."""
+    """For people: 1 for a column of the second table, under the first; 2 for one that only machines see."""
 
     @property
     def machine_keys(self) -> tuple[str, ...]:
@@ -59,6 +59,18 @@ class Grid:
     """How many columns at the left are repeated in a second table."""
     second: str = ""
     """The title of the second table."""
+    before: list[Grid] = field(default_factory=list)
+    """Tables that stand in front of this one, each with its own sentences."""
+    best_cells: frozenset[tuple[int, str]] = frozenset()
+    """Single cells that are best: the number of a row and the key of a column."""
+
+    @property
+    def sheets(self) -> list[Grid]:
+        """All tables, one after the other."""
+        return [*self.before, self]
+
+    def is_best(self, index: int, column: Column) -> bool:
+        return index in self.best or (index, column.key) in self.best_cells
 
     @property
     def panels(self) -> list[tuple[str, list[Column]]]:
@@ -73,8 +85,14 @@ class Grid:
 
     def __str__(self) -> str:
         """Plain text, with the sentences below."""
-        pages = [as_text(self, columns, title if number else "") for number, (title, columns) in enumerate(self.panels)]
-        return "\n".join(pages) + "".join(f"{text}\n" for text in (*self.findings, *self.notes))
+        told = []
+        for sheet in self.sheets:
+            pages = [
+                as_text(sheet, columns, title if number or self.before else "")
+                for number, (title, columns) in enumerate(sheet.panels)
+            ]
+            told.append("\n".join(pages) + "".join(f"{text}\n" for text in (*sheet.findings, *sheet.notes)))
+        return "\n".join(told)
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
@@ -111,13 +129,18 @@ def render(grid: Grid, how: str, console: Console, every_column: bool = False) -
 
 
 def as_csv(grid: Grid) -> str:
-    """RFC 4180 with full keys and full precision; empty cells for missing values."""
+    """RFC 4180 with full keys and full precision; empty cells for missing values.
+
+    Several tables stand below each other, in the columns of all of them.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    keys = [key for column in grid.columns for key in column.machine_keys]
-    writer.writerow(keys)
-    for row in grid.rows:
-        writer.writerow([csv_cell(row.get(key)) for key in keys])
+    found = dict.fromkeys(key for one in grid.sheets for column in one.columns for key in column.machine_keys)
+    writer.writerow(found)
+    for one in grid.sheets:
+        own = {key for column in one.columns for key in column.machine_keys}
+        for row in one.rows:
+            writer.writerow([csv_cell(row.get(key) if key in own else None) for key in found])
     return buffer.getvalue()
 
 
@@ -145,12 +168,17 @@ def csv_cell(value: Any) -> Any:
 
 
 def as_json(grid: Grid) -> str:
-    """Versioned, unrounded, null for missing."""
+    """Versioned, unrounded, null for missing; the tables in front of it under `tables`."""
+    document = {"format": JSON_FORMAT, **_document(grid)}
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _document(grid: Grid) -> dict[str, Any]:
     keys = [key for column in grid.columns for key in column.machine_keys]
     rows = [{key: _null(row.get(key)) for key in keys} for row in grid.rows]
     findings = {"findings": grid.findings} if grid.findings else {}
-    document = {"format": JSON_FORMAT, **grid.meta, "rows": rows, **findings, "notes": grid.notes}
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    before = {"tables": [_document(one) for one in grid.before]} if grid.before else {}
+    return {**grid.meta, **before, "rows": rows, **findings, "notes": grid.notes}
 
 
 def _null(value: Any) -> Any:
@@ -160,7 +188,11 @@ def _null(value: Any) -> Any:
 
 
 def as_markdown(grid: Grid) -> str:
-    """A pipe table with the best rows in bold, the title above and the notes below."""
+    """A pipe table with what is best in bold, the title above and the notes below."""
+    return "\n".join(_one_as_markdown(one) for one in grid.sheets)
+
+
+def _one_as_markdown(grid: Grid) -> str:
     lines: list[str] = []
     for title, columns in grid.panels:
         lines += [*([""] if lines else []), *([f"{title}:", ""] if title else [])]
@@ -168,14 +200,21 @@ def as_markdown(grid: Grid) -> str:
         lines.append("|" + "|".join("---:" if column.right else "---" for column in columns) + "|")
         for index, cells in enumerate(grid.cells(columns)):
             shown = [cell.replace("|", "\\|") for cell in cells]
-            if index in grid.best:
-                shown = [f"**{cell}**" if cell else cell for cell in shown]
+            marked = zip(shown, columns, strict=True)
+            shown = [f"**{cell}**" if cell and grid.is_best(index, column) else cell for cell, column in marked]
             lines.append("| " + " | ".join(shown) + " |")
     below = "".join(f"\n{text}\n" for text in (*grid.findings, *grid.notes))
     return "\n".join(lines) + "\n" + below
 
 
 def _as_table(grid: Grid, console: Console, every_column: bool) -> None:
+    for place, one in enumerate(grid.sheets):
+        if place:
+            console.file.write("\n")
+        _one_as_table(one, console, every_column)
+
+
+def _one_as_table(grid: Grid, console: Console, every_column: bool) -> None:
     hidden: list[Column] = []
     for place, (title, columns) in enumerate(grid.panels):
         if console.is_terminal:
@@ -207,11 +246,15 @@ def _hide(grid: Grid, columns: list[Column], console: Console) -> list[Column]:
 
 
 def _marked(grid: Grid, columns: Sequence[Column]) -> list[list[str]]:
-    """Cells, with a star behind the first cell of the best rows."""
+    """Cells, with a star behind the first cell of the best rows, and behind single cells that are best."""
     cells = grid.cells(columns)
-    if grid.best:
-        for index, row in enumerate(cells):
+    starred = {key for _, key in grid.best_cells}
+    for index, row in enumerate(cells):
+        if grid.best:
             row[0] += " *" if index in grid.best else "  "
+        for place, column in enumerate(columns):
+            if column.key in starred:
+                row[place] += " *" if (index, column.key) in grid.best_cells else "  "
     return cells
 
 
@@ -253,6 +296,6 @@ def _rich(grid: Grid, columns: Sequence[Column], title: str) -> Table:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(Text(column.heading), justify=justify, overflow="fold")
     for index, row in enumerate(_marked(grid, columns)):
-        style = "bold green" if index in grid.best else ""
-        table.add_row(*(Text(cell) for cell in row), style=style)
+        styles = ["bold green" if grid.is_best(index, column) else "" for column in columns]
+        table.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
     return table

@@ -37,15 +37,19 @@ _LATEX = str.maketrans(LATEX)
 
 def as_latex(grid: Grid) -> str:
     """A `table` with a `tabular` in booktabs' lines, to be read in with \\input; the notes are comments below it."""
-    lines = [r"% \usepackage{booktabs}"]
+    return "% \\usepackage{booktabs}\n" + "".join(_one_as_latex(one) for one in grid.sheets)
+
+
+def _one_as_latex(grid: Grid) -> str:
+    lines: list[str] = []
     for title, columns in tables(grid):
         lines += [r"\begin{table}", r"\centering"]
         lines += [rf"\caption{{{latex(title)}}}"] if title else []
         lines += [rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in columns)}}}", r"\toprule"]
         lines += [_latex_row([latex(column.heading) for column in columns]), r"\midrule"]
         for index, row in enumerate(grid.cells(columns)):
-            cells = [latex(cell) for cell in row]
-            lines.append(_latex_row([rf"\textbf{{{c}}}" if c and index in grid.best else c for c in cells]))
+            cells = zip([latex(cell) for cell in row], columns, strict=True)
+            lines.append(_latex_row([rf"\textbf{{{c}}}" if c and grid.is_best(index, one) else c for c, one in cells]))
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     lines += [f"% {' '.join(sentence.split())}" for sentence in below(grid)]
     return "\n".join(lines) + "\n"
@@ -68,6 +72,10 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 def as_html(grid: Grid) -> str:
     """`table` elements, without a page around them; the notes are paragraphs below."""
+    return "".join(_one_as_html(one) for one in grid.sheets)
+
+
+def _one_as_html(grid: Grid) -> str:
     lines = []
     for title, columns in tables(grid):
         lines += ['<table class="nnexp">']
@@ -76,7 +84,8 @@ def as_html(grid: Grid) -> str:
         heads = "".join(f"<th{side}>{escape(c.heading)}</th>" for side, c in zip(sides, columns, strict=True))
         lines += [f"<thead><tr>{heads}</tr></thead>", "<tbody>"]
         for index, row in enumerate(grid.cells(columns)):
-            shown = [f"<b>{escape(cell)}</b>" if cell and index in grid.best else escape(cell) for cell in row]
+            both = zip([escape(cell) for cell in row], columns, strict=True)
+            shown = [f"<b>{cell}</b>" if cell and grid.is_best(index, column) else cell for cell, column in both]
             cells = "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, shown, strict=True))
             lines.append(f"<tr>{cells}</tr>")
         lines += ["</tbody>", "</table>"]

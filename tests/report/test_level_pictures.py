@@ -285,6 +285,43 @@ def test_a_hyperparameter_of_runs_that_all_diverged(tmp_path: Path) -> None:
         Sensitivity(levels_of(read_all(tmp_path), (), ["optimizer.momentum"]), "optimizer.momentum")
 
 
+def test_the_usable_range_is_said_and_drawn(grown: list[Run]) -> None:
+    drawn = Sensitivity(levels_of(grown, ["optimizer"], ["optimizer.lr"]), "optimizer.lr", within=0.1)
+    adam, sgd = drawn.ranges
+    assert adam is not None
+    assert sgd is not None
+    # means rise by 0.1 a decade, and at 1.0 runs diverged
+    assert (adam.best, adam.low, adam.high, adam.above) == (0.1, pytest.approx(0.01), 0.1, True)
+    assert (sgd.below, str(sgd)) == (False, "0.01 to 0.1 or more, at least 1 decade")
+    with style.styled():
+        [axes] = drawn.draw().axes
+    thick = [line.get_xydata() for line in axes.lines if line.get_linewidth() == 3.6]
+    assert [piece[0][0] for piece in thick] == pytest.approx([-2.0, -2.0])
+    assert [piece[-1][1] for piece in thick] == pytest.approx([0.82, 0.72])
+    page = drawn.page(Page(80)).plain()
+    assert page.count("usable 0.01 to 0.1 or more, at least 1 decade") == 2
+    assert "Usable range, of means at most 0.1 worse than the best of the line." in page
+    own = Sensitivity(levels_of(grown, ["optimizer"], ["optimizer.lr"]), "optimizer.lr").ranges[0]
+    assert own is not None
+    assert own.within == pytest.approx(np.std([0.8, 0.82, 0.84], ddof=1)), "of the seeds at the best value"
+    assert own.low == pytest.approx(10 ** (-1 - own.within / 0.1))
+    with pytest.raises(InputError, match=r"--within: -1 is no size of a difference"):
+        Sensitivity(levels_of(grown, ["optimizer"], ["optimizer.lr"]), "optimizer.lr", within=-1)
+
+
+def test_a_thick_line_lies_on_its_line_on_a_logarithmic_axis(tmp_path: Path) -> None:
+    for lr, loss in zip(RATES, (0.9, 0.02, 0.01, 0.5), strict=True):
+        for seed in range(3):
+            past_run(tmp_path, 1 - loss, optimizer={"name": "sgd", "lr": lr}, seed=seed)
+    drawn = Sensitivity(levels_of(read_all(tmp_path), (), ["optimizer.lr"]), "optimizer.lr", "loss", within=0.1)
+    assert drawn.logarithmic
+    with style.styled():
+        [axes] = drawn.draw().axes
+    [thick] = [line.get_xydata() for line in axes.lines if line.get_linewidth() == 3.6]
+    [thin] = [line.get_xydata() for line in axes.lines if line.get_linewidth() == 1.5]
+    assert np.log10(thick[:, 1]) == pytest.approx(np.interp(thick[:, 0], thin[:, 0], np.log10(thin[:, 1])))
+
+
 def test_which_hyperparameter(grown: list[Run]) -> None:
     assert over_key(grown, None) == over_key(grown, "lr") == "optimizer.lr"
     with pytest.raises(InputError, match=r"--over: optimizer.name must have numbers for values, found sgd; 'nnexp pl"):
@@ -297,12 +334,12 @@ def test_a_grid_is_the_table(grown: list[Run]) -> None:
     drawn = Heat(levels_of(grown, ["optimizer", "lr"]))
     assert {key: numbers(s) for key, (_, s) in drawn.cells.items()} == table(grown, "optimizer", "lr")
     assert (drawn.rows, drawn.columns) == (["adam", "sgd"], list(RATES))
-    assert (drawn.shade(drawn.best), drawn.shade(min(drawn.means))) == (1.0, 0.0)
+    assert drawn.best == {("adam", 0.1)}, "the best mean of cells is at lr 1, where a run failed"
+    assert (drawn.shade(max(drawn.means)), drawn.shade(min(drawn.means))) == (1.0, 0.0)
     assert drawn.said("sgd", 1.0) == ("×", "3 of 3 ×")
     assert drawn.said("adam", 1.0)[1] == "1 of 3 ×"
     losses = Heat(levels_of(grown, ["optimizer", "lr"]), "loss")
-    assert losses.best == min(losses.means)
-    assert losses.shade(losses.best) == 1.0
+    assert losses.shade(min(losses.means)) == 1.0
 
 
 def test_a_repetition_counts_once_and_pooling_is_said(tmp_path: Path) -> None:

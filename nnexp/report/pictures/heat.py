@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
-from nnexp.report.grouping import Level, Levels, ended_otherwise, in_order
+from nnexp.report.grouping import Levels, ended_otherwise
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import LETTER, Comparison, count_beside, panel, room_for, steep
 from nnexp.report.pictures.style import BLACK, GREY
 from nnexp.report.pictures.terminal import Page
-from nnexp.report.statistics import Summary
+from nnexp.report.pivot import TwoWay
 from nnexp.report.tables import headings
 
 if TYPE_CHECKING:
@@ -31,21 +31,15 @@ class Heat(Comparison):
             found = f"found {', '.join(levels.keys)}" if levels.keys else "these runs differ in no key"
             raise InputError(f"--by: a grid has two keys, as in --by optimizer,lr; {found}")
         self.levels, self.metric = levels, levels.metric(metric)
-        self.higher = levels.higher(self.metric)
-        self.rows, self.columns = (
-            sorted({level.values[side] for level in levels.each}, key=in_order) for side in (0, 1)
-        )
+        table = TwoWay.of(levels, self.metric)
+        self.higher, self.rows, self.columns, self.cells = table.higher, table.rows, table.columns, table.cells
         for side, values in enumerate((self.rows, self.columns)):
             if len(values) > MOST:
                 raise InputError(f"--by: {len(values)} values of {levels.keys[side]} are too many; at most {MOST}")
-        self.cells: dict[tuple[Any, Any], tuple[Level, Summary]] = {
-            (level.values[0], level.values[1]): (level, level.summary(self.metric)) for level in levels.each
-        }
-        self.means = [s.mean for _, s in self.cells.values() if s.mean is not None]
+        self.table, self.means, self.best = table, table.means, table.best
         self.logarithmic = not self.higher and steep(self.means)
         halves = [s.half for _, s in self.cells.values() if s.half]
         self.decimals = min(decimals_for(min(halves, default=None)), 4)
-        self.best = (max if self.higher else min)(self.means)
         self.counted = count_beside([s.n for _, s in self.cells.values() if s.n])
 
     @property
@@ -60,8 +54,8 @@ class Heat(Comparison):
             below = "" if letters else "; below each, ± half of its 95 % Student-t interval"
             told.append(f"Means of {several} seeds{below}.")
         if len(self.means) > 1:
-            best = "the star" if letters else "the frame"
-            told.append(f"Darker is better{', by the logarithm' if self.logarithmic else ''}; {best} is the best mean.")
+            best = self.table.marked("the star" if letters else "the frame")
+            told.append(f"Darker is better{', by the logarithm' if self.logarithmic else ''}; {best}.")
         told += ended_otherwise(self.levels.runs, ": marked by ×, not in a mean.")
         return told + self.levels.notes
 
@@ -120,10 +114,10 @@ class Heat(Comparison):
                 ink = GREY if share is None else "white" if share > 0.55 else BLACK
                 axes.text(x, y - (0.13 if second else 0), first, ha="center", va="center", color=ink)
                 axes.text(x, y + 0.24, second, ha="center", va="center", color=ink, size=6.5)
-        for (row, column), (_, s) in self.cells.items():
-            if s.mean == self.best and len(self.means) > 1:
-                corner = (self.columns.index(column) - 0.44, self.rows.index(row) - 0.43)
-                axes.add_patch(Rectangle(corner, 0.88, 0.86, fill=False, edgecolor="white", linewidth=1.4, zorder=5))
+        for row, column in self.best:
+            corner = (self.columns.index(column) - 0.44, self.rows.index(row) - 0.43)
+            edge = "white" if self.shade(self.cells[row, column][1].mean or 0.0) > 0.55 else BLACK
+            axes.add_patch(Rectangle(corner, 0.88, 0.86, fill=False, edgecolor=edge, linewidth=1.4, zorder=5))
         return figure
 
     def write(self, page: Page) -> None:
@@ -148,5 +142,5 @@ class Heat(Comparison):
         if mean is None:
             return "×"
         shade = SHADES[round(self.shade(mean) * (len(SHADES) - 1))]
-        star = "*" if mean == self.best and len(self.means) > 1 else " "
+        star = "*" if (row, column) in self.best else " "
         return f"{shade * 2} {first}{'×' if '×' in second else ''}{star}"

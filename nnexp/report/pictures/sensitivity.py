@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nnexp.errors import InputError
 from nnexp.report.frame import config_columns, frame, metric_columns, resolve
 from nnexp.report.grouping import Level, Levels, differing, ended_otherwise
@@ -30,6 +32,7 @@ from nnexp.report.pictures.terminal import LETTERS, Canvas, Page, below
 from nnexp.report.rows import plain
 from nnexp.report.statistics import Summary, summarize
 from nnexp.report.tables import headings
+from nnexp.report.usable import Tried, Usable, usable
 from nnexp.store.runs import Run
 
 if TYPE_CHECKING:
@@ -51,9 +54,13 @@ class Spot:
 class Sensitivity(Comparison):
     """A final metric over a hyperparameter, on a logarithmic axis where its values lie geometrically."""
 
-    def __init__(self, levels: Levels, over: str, metric: str | None = None):
-        """`over` is a key of configuration. Raises InputError for too many levels, and where nothing can be drawn."""
+    def __init__(self, levels: Levels, over: str, metric: str | None = None, within: float | None = None):
+        """`over` is a key of configuration; `within` how much worse than the best is usable, one standard deviation of
+        the best by default. Raises InputError for too many levels, and where nothing can be drawn.
+        """
         not_too_many(levels)
+        if within is not None and not 0 <= within < math.inf:
+            raise InputError(f"--within: {within:g} is no size of a difference; how much worse is still usable, >= 0?")
         self.levels, self.over, self.metric = levels, over, levels.metric(metric)
         self.higher = levels.higher(self.metric)
         self.lines = [(level, self._spots(level)) for level in levels.each]
@@ -72,6 +79,8 @@ class Sensitivity(Comparison):
         counted = count_beside([spot.summary.n for _, spots in self.lines for spot in spots if spot.summary.n])
         self.counted = counted
         self.decimals = decimals_for(min((s.half for s in summaries if s.half), default=None))
+        self.within = within
+        self.ranges = [self._usable(spots) for _, spots in self.lines]
 
     def _spots(self, level: Level) -> list[Spot]:
         found: dict[float, list[Run]] = {}
@@ -84,6 +93,10 @@ class Sensitivity(Comparison):
             part = Level((), "", runs)
             spots.append(Spot(value, summarize(part.scores(self.metric)), len(part.unfinished)))
         return spots
+
+    def _usable(self, spots: Sequence[Spot]) -> Usable | None:
+        tried = [Tried(spot.value, spot.summary.mean, spot.summary.std, spot.bad) for spot in spots]
+        return usable(tried, self.higher, self.scale.logarithmic, self.within) if len(tried) > 1 else None
 
     def _place(self, value: float) -> float:
         return math.log10(value) if self.logarithmic else value
@@ -103,6 +116,12 @@ class Sensitivity(Comparison):
             several = f"{min(counts)} to {max(counts)}" if self.counted else f"{max(counts)}"
             bands = "in brackets" if letters else "bands"
             told.append(f"Marks: means of {several} seeds; {bands}: 95 % Student-t interval of the mean.")
+        if any(self.ranges):
+            how = "one standard deviation between its seeds" if self.within is None else number(self.within)
+            range_ = "Usable range" if letters else "Thick: the usable range"
+            told.append(f"{range_}, of means at most {how} worse than the best of the line.")
+            if not letters and not self.levels.keys:
+                told.append(f"It is {self.ranges[0]}.")
         bad = ended_otherwise(self.levels.runs, ", not in a mean.")
         if bad:
             told += [*bad, "×: no run has a value there." + ("" if letters else " Hollow marks: some have none.")]
@@ -118,13 +137,24 @@ class Sensitivity(Comparison):
                 found[-1].append(spot)
         return [part for part in found if part]
 
+    def within_range(self, spots: Sequence[Spot], found: Usable) -> tuple[list[float], list[float]]:
+        """The piece of a line that lies in its usable range: places and means."""
+        known = [spot for spot in spots if spot.summary.mean is not None]
+        ends = sorted({found.low, found.high, *(s.value for s in known if found.low <= s.value <= found.high)})
+        places = [self.scale.place(value) for value in ends]
+        at = [self.scale.place(s.value) for s in known]
+        heights = np.interp(places, at, [self._place(s.summary.mean or 0.0) for s in known])
+        return places, (10.0**heights if self.logarithmic else heights).tolist()
+
     @staticmethod
     def last(spots: Sequence[Spot]) -> Spot:
         """Where the label of a line belongs: the last mean, or where there is none the last cross."""
         return ([spot for spot in spots if spot.summary.mean is not None] or spots)[-1]
 
     def draw(self) -> Figure:
-        labels = wrapped([level.label for level, _ in self.lines])
+        widths = ["" if found is None else f"\n{found.wide}" for found in self.ranges]
+        names = wrapped([level.label for level, _ in self.lines])
+        labels = [name + width for name, width in zip(names, widths, strict=True)]
         alone = not self.levels.keys
         height = 2.7
         places = [self.scale.place(v) for v in self.values]
@@ -157,6 +187,9 @@ class Sensitivity(Comparison):
                     continue
                 for x, start, stop in banded:
                     axes.plot([x, x], [start, stop], color=ink.colour, linewidth=3, alpha=0.25)
+            if (found := self.ranges[index]) is not None:
+                xs, means = self.within_range(spots, found)
+                axes.plot(xs, means, linewidth=3.6, color=ink.colour, solid_capstyle="butt")
             for spot in spots:
                 x = self.scale.place(spot.value)
                 if spot.summary.mean is None:
@@ -201,6 +234,8 @@ class Sensitivity(Comparison):
         wide = max(len(level.label) for level, _ in self.lines)
         for index, (level, spots) in enumerate(self.lines):
             page.line((f"{LETTERS[index]}  {level.label:<{wide}}  {self._best(spots)}", index))
+            if (found := self.ranges[index]) is not None:
+                page.line((f"{'':<{wide + 3}}  usable {found}", index))
         page.line()
 
     def _best(self, spots: Sequence[Spot]) -> str:
