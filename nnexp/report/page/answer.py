@@ -53,7 +53,7 @@ def answer(grid: Grid, runs: Sequence[Run], levels: Levels) -> list[Block]:
 def _best(grid: Grid) -> list[str]:
     """The best mean, where no level is known to be better than the baseline: not to be taken for a winner."""
     best = [row for place, row in enumerate(grid.rows) if place in grid.best and row["mean"] is not None]
-    if len(best) != 1 or best[0]["verdict"] == "baseline":
+    if len(best) != 1 or best[0]["verdict"] in ("baseline", "equivalent"):
         return []
     shown = {one.key: one.show(best[0][one.key]) for one in grid.columns if one.key in ("mean", "interval")}
     size = f"{shown['mean']} (95 % interval {shown['interval']})"

@@ -68,7 +68,7 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     """
     tell("comparing")
     grid = compare(runs, wish.by, wish.metric, wish.where, asked=wish.asked)
-    runs = matching(runs, wish.where)
+    runs = matching(runs, wish.where, wish.asked.test)
     levels = levels_of(runs, grid.meta.get("by") or (None if grid.meta["kind"] == "runs" else wish.by))
     count_look(grid, root)
     each = grid if grid.meta["kind"] == "runs" else _each(runs, wish)
@@ -81,8 +81,9 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
         sections.append(Section("Final values", [*drawn.strips]))
     notes: list[Block] = [Points([answers.sentence(note) for note in grid.notes])] if grid.notes else []
     if grid is not each:
-        meant = Fold("What the columns mean", [Facts(_meanings(grid))])
-        sections.append(Section("Levels", [Table(grid), *notes, meant]))
+        meant = Fold("What the columns mean", [Facts(_meanings([*grid.before, grid]))])
+        tables = [block for one in grid.before for block in _of_one(one)]
+        sections.append(Section("Levels", [*tables, Table(grid), *notes, meant]))
     if drawn.curves:
         sections.append(Section("Learning curves", [*drawn.curves]))
     if drawn.keys:
@@ -137,9 +138,16 @@ def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid:
     return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
 
 
-def _meanings(grid: Grid) -> list[tuple[str, str]]:
-    """What the columns of the table of levels are, in the order of the table; docs/statistics.md says it in full."""
-    return [(column.heading, MEANINGS[column.key]) for column in grid.columns if column.key in MEANINGS]
+def _of_one(grid: Grid) -> list[Block]:
+    """The table of one task, and what is known of it."""
+    said = [answers.sentence(line) for line in (*grid.findings, *grid.notes)]
+    return [Table(grid), *([Points(said)] if said else [])]
+
+
+def _meanings(grids: Sequence[Grid]) -> list[tuple[str, str]]:
+    """What the columns of tables of levels are, in the order of the tables; docs/statistics.md says it in full."""
+    columns = {column.key: column for grid in grids for column in grid.columns if column.key in MEANINGS}
+    return [(column.heading, MEANINGS[key]) for key, column in columns.items()]
 
 
 def _each(runs: Sequence[Run], wish: Wish) -> Grid:

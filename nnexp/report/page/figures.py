@@ -65,6 +65,17 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
         except InputError as error:
             drawn.missing.append(f"There is no picture of {name}: {error}")
 
+    if grid.meta["kind"] == "tasks":
+        from nnexp.report.pictures.profiles import Profiles
+        from nnexp.report.pictures.ranks import Ranks
+        from nnexp.report.tasks import tasks_in
+
+        across = grid.meta["across"]
+        compared = levels_of(runs, grid.meta["by"], [across])
+        tasks = tasks_in(compared, across, metric)
+        add(drawn.strips, "ranks", lambda: Ranks(compared, tasks))
+        add(drawn.strips, "profiles", lambda: Profiles(compared, tasks))
+        return drawn
     if scored and any(len(level.runs) > 1 for level in levels.each):
         add(drawn.strips, "strips", lambda: Strips(_best(levels, grid, "strips"), metric))
     if len(runs) <= LEVELS["curves"] and (len(runs) == 1 or _on_a_surface(runs)):
