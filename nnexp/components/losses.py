@@ -19,6 +19,9 @@ from nnexp.errors import Misfit
 Smoothing = Annotated[float, Field(ge=0, lt=1)]
 """A share that is taken from the target's class and spread over all classes alike."""
 
+Share = Annotated[float, Field(gt=0, lt=1)]
+"""What is left for another."""
+
 
 def _class_weights(value: Any) -> Any:
     if value is None or value == "balanced":
@@ -267,7 +270,7 @@ class Focal(SoftmaxLoss):
 
     name: Literal["focal"] = "focal"
     gamma: NonNegative = Field(2.0, description="γ, how little examples count that are right")
-    alpha: Annotated[Literal["balanced"] | float | tuple[Positive, ...] | None, BeforeValidator(_alpha)] = Field(
+    alpha: Annotated[Literal["balanced"] | Share | tuple[Positive, ...] | None, BeforeValidator(_alpha)] = Field(
         None, description="α, one positive number a class; one in (0, 1): that of the second of two; null: 1"
     )
 

@@ -113,6 +113,7 @@ def options(cls: type[Loss], draw: Any, classes: int) -> dict[str, Any]:
     fields = {}
     for key, field in cls.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))
+        kinds = tuple(getattr(kind, "__origin__", kind) if hasattr(kind, "__metadata__") else kind for kind in kinds)
         choices: list[Any] = [st.just(field.default)]
         if bool in kinds:
             choices.append(st.booleans())
