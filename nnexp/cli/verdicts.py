@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnexp.report.claims import Judged
+    from nnexp.report.statement import Statement
     from nnexp.store.runs import Run, Shelf
-    from nnexp.sweep.claims import Claim, Statement
+    from nnexp.sweep.claims import Claim
     from nnexp.sweep.course import Course
     from nnexp.sweep.identity import Identity
     from nnexp.sweep.plan import Plan

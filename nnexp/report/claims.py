@@ -90,6 +90,12 @@ class Judged:
         own = {key: value for key, value in vars(self).items() if key != "parts"}
         return {**own, "parts": [part.plain() for part in self.parts]} if self.parts else own
 
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Judged:
+        """From what `plain` made. Raises TypeError for anything else."""
+        parts = tuple(cls.read(part) for part in plain.get("parts", ()))
+        return cls(**{key: value for key, value in plain.items() if key != "parts"}, parts=parts)
+
     @property
     def interval(self) -> str:
         """The estimate with its interval, as people read it."""

@@ -114,7 +114,7 @@ def levels(
     against = names[baseline]
     if any(judged.verdicts):
         meta |= {"baseline": against, "margin": asked.margin, "confounded": judged.guard.confounded}
-    if (known := calibrated(runs, metric, judged.verdicts)) is not None:
+    if not asked.curves and (known := calibrated(runs, metric, judged.verdicts)) is not None:
         notes.append(known[0])
         meta["calibration"] = known[1]
     told = [(names[i], judged.verdicts[i]) for i in order]
@@ -202,7 +202,7 @@ def _judged(
         if asked.explicit:
             raise InputError(f"no verdict can be given: {guard.incomparable}")
         return _Judged(nothing, guard)
-    units = [units(ended) for ended in read.outcomes]
+    units = [by_unit(ended) for ended in read.outcomes]
     confounded = "" if asked.allow_confounded else guard.confounded
     scored = None if read.scored is None else read.scored(baseline)
     verdicts = judge(units, baseline, read.higher, asked.margin, confounded, scored)
@@ -211,7 +211,7 @@ def _judged(
     return _Judged(verdicts, guard)
 
 
-def units(ended: Sequence[tuple[Hashable, float | None]]) -> Outcomes:
+def by_unit(ended: Sequence[tuple[Hashable, float | None]]) -> Outcomes:
     """One outcome a unit: where a level pools several runs of a seed, their mean; failed if any of them failed."""
     found: dict[Hashable, list[float | None]] = {}
     for unit, value in ended:

@@ -13,7 +13,7 @@ from nnexp.report.findings import p_in_words
 from nnexp.report.grouping import Level, Levels, in_order, levels_of
 from nnexp.report.guard import Guard, examine
 from nnexp.report.interaction import Interaction, interaction
-from nnexp.report.levels import level_name, standings, units
+from nnexp.report.levels import by_unit, level_name, standings
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.rows import groups_of, notes_on, numeric
 from nnexp.report.statistics import Summary
@@ -74,7 +74,7 @@ class TwoWay:
 
     def outcomes(self, row: Any, column: Any) -> Outcomes:
         """The scores of a cell by seed and data; None for those that failed."""
-        return units(self.ended.get((row, column), []))
+        return by_unit(self.ended.get((row, column), []))
 
 
 def two_way(runs: Sequence[Run], keys: Sequence[str], metric: str | None, config: Sequence[str], asked: Asked) -> Grid:

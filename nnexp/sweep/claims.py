@@ -1,9 +1,4 @@
-"""The claim of a sweep: read with its places, written down before the first run, judged by the runs it was made about.
-
-claim.json in the sweep's folder holds every version of claim and plan that was stated, when that was, how many of the
-runs were there already, and the last judgement. A statement is known by a hash of the claim, the description and the
-fingerprints of the runs.
-"""
+"""The claim of a sweep: read with its places, stated before the first run, judged by the runs it was made about."""
 
 from __future__ import annotations
 
@@ -11,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError, create_model
@@ -24,7 +18,7 @@ from nnexp.errors import InputError, Problem, did_you_mean, nearest
 from nnexp.report.claims import QUANTITIES, All, Judged, Measure, Reading, Rule, Single, rules, said
 from nnexp.report.numbers import number
 from nnexp.report.rows import named_metric
-from nnexp.store.folder import finite, write_whole
+from nnexp.report.statement import Statement, stated_in
 from nnexp.store.parents import now
 from nnexp.store.runs import CLAIM
 from nnexp.sweep.space import names_of
@@ -36,9 +30,6 @@ if TYPE_CHECKING:
     from nnexp.sweep.identity import Identity
     from nnexp.sweep.plan import Job, Plan
 
-FORMAT = 1
-SHOWN = 12
-"""Digits of a statement's hash."""
 EXAMPLE = "such as {better: {optimizer: adam}, than: {optimizer: sgd}, by: 0.005}"
 
 
@@ -276,54 +267,6 @@ def _never_arrived(run: Run) -> bool:
 # -- what was stated, and when ---------------------------------------------------------------------
 
 
-class Statement:
-    """claim.json: what was stated of a sweep, from before its first run on."""
-
-    def __init__(self, path: Path, statements: list[dict[str, Any]], digest: str):
-        self.path, self.statements, self.digest = path, statements, digest
-
-    @property
-    def current(self) -> dict[str, Any]:
-        """The statement that holds: the first of this claim and plan."""
-        return next(one for one in self.statements if one["hash"] == self.digest)
-
-    @property
-    def before_runs(self) -> bool:
-        """Whether it was made before any of the runs was there, and before another version was judged."""
-        return not self.current["runs_there"] and not self.current.get("after_verdict", False)
-
-    def __str__(self) -> str:
-        current, first = self.current, self.statements[0]
-        when = f"{current['stated'][:16].replace('T', ' ')} UTC"
-        known = f"plan {self.digest[:SHOWN]}, {when}"
-        if self.before_runs:
-            return f"stated before the first run ({known})"
-        count = current["runs_there"]
-        there = (
-            f"when {count} {'run was' if count == 1 else 'runs were'} there" if count else "after it had been judged"
-        )
-        if current is first:
-            return f"stated {there} already, so it is no prediction ({known})"
-        what = [key for key in ("claim", "plan") if current[key] != first[key]]
-        return f"{' and '.join(what)} changed {there}, so it is no prediction ({known})"
-
-    def plain(self) -> dict[str, Any]:
-        """What is told of it."""
-        current = self.current
-        told = {key: current[key] for key in ("hash", "stated", "runs_there")}
-        return {**told, "before_runs": self.before_runs, "versions": len(self.statements)}
-
-    def write(self, judged: Judged | None = None, also: Path | None = None) -> None:
-        """Write it, with the judgement where there is one; into the folder `also`, too."""
-        if judged is not None:
-            self.current.setdefault("judged", now())
-        verdict = None if judged is None else judged.plain()
-        document = {"format": FORMAT, "current": self.digest, "statements": self.statements, "verdict": verdict}
-        text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
-        for folder in {self.path.parent, also or self.path.parent}:
-            write_whole(folder / CLAIM, lambda file: file.write(text.encode()))
-
-
 def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     """The statement of a sweep's claim; it is not written. Raises InputError where an earlier one is damaged."""
     sweep = course.sweep
@@ -333,7 +276,7 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     claim, plan = _digest(sweep.claim.rule.plain()), _digest([described, sample])
     digest = _digest([claim, plan])
     folders = {identity.folder(replace(course.first, part=part)) for part in (course.first.part, "")}
-    statements = [one for folder in sorted(folders) for one in _stated(folder / CLAIM)]
+    statements = [one for folder in sorted(folders) for one in stated_in(folder / CLAIM)]
     statements = list({one["hash"]: one for one in reversed(statements)}.values())
     statements.sort(key=lambda one: str(one["stated"]))
     if not any(one["hash"] == digest for one in statements):
@@ -354,18 +297,3 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
 def _digest(plain: Any) -> str:
     text = json.dumps(plain, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _stated(path: Path) -> list[dict[str, Any]]:
-    """The statements of an earlier claim.json."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))["statements"]
-        if all(isinstance(one[key], str) for one in found for key in ("hash", "stated", "claim", "plan")):
-            return [one for one in found if isinstance(one["runs_there"], int)]
-    except FileNotFoundError:
-        return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} cannot be used ({error}); move it away, and the claim counts as stated anew"
-        ) from None
-    raise InputError(f"{path} is damaged; move it away, and the claim counts as stated anew")

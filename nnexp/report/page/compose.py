@@ -21,6 +21,7 @@ from nnexp.report.page.blocks import Block, Document, Facts, Fold, Points, Secti
 from nnexp.report.page.design import design
 from nnexp.report.page.figures import Tell, figures
 from nnexp.report.rows import datasets_of
+from nnexp.report.statement import judged_in
 from nnexp.report.tables import Column, Grid, headings
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     drawn = figures(runs, grid, tell)
     title, lead = _title(runs, levels, sweep, grid)
     sections = [Section("Answer", answers.answer(grid, runs, levels))]
+    if claim := _claim(sweep):
+        sections.append(Section("Claim", claim))
     if drawn.strips:
         sections.append(Section("Final values", [*drawn.strips]))
     notes: list[Block] = [Points([answers.sentence(note) for note in grid.notes])] if grid.notes else []
@@ -136,6 +139,17 @@ def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid:
     if len(runs) == 1:
         return f"Run {runs[0].id} of {names}, seed {runs[0].brief.seed}{where}", lead
     return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
+
+
+def _claim(sweep: SweepRecord | None) -> list[Block]:
+    """What was claimed of the sweep, when, and what became of it."""
+    found = judged_in(sweep.path) if sweep is not None else None
+    if found is None:
+        return []
+    statement, judged = found
+    text = statement.current["said"].get("text") or judged.statement
+    said = [answers.sentence(line) for line in (*judged.sentences(), str(statement))]
+    return [Text(f"The claim is {judged.word}: {text}.", "strong"), Points(said)]
 
 
 def _of_one(grid: Grid) -> list[Block]:
