@@ -380,14 +380,15 @@ def _plans(described: Sequence[_Described], refused: list[Path], asked: _Asked) 
         except InputError as error:
             _refuse(one.file, error, refused)
             continue
-        todo, later = course.first.missing, course.later
+        plan, later = course.foreseen(shelf)
+        todo = plan.missing
         cost = total(todo, todo or course.sample, len(later)) if todo or later else None
         missing = len(todo) + len(later)
         rule = one.sweep.claim.rule
         measures = one.sweep.claim.measures(course.first)
         said = [part.statement(m.name) for (_, part), m in zip(one.sweep.claim.singles, measures, strict=True)]
         row: dict[str, Any] = {"file": str(one.file), "name": one.file.name, "claim": rule.text or "; ".join(said)}
-        row |= {"runs": len(course.first.jobs) + len(later), "missing": missing, "plan": statement.digest}
+        row |= {"runs": len(plan.jobs) + len(later), "missing": missing, "plan": statement.digest}
         seconds = None if cost is None else elapsed(cost.seconds, missing, asked.workers)
         row |= {"seconds": seconds or 0.0, "short": statement.digest[:12], "before_runs": statement.before_runs}
         rows.append(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from nnexp.sweep.course import Course
     from nnexp.sweep.expand import Trial
     from nnexp.sweep.plan import Plan
+    from nnexp.sweep.shard import Shard
 
 ASKED = 10_000
 """Runs beyond which a sweep is asked about."""
@@ -42,11 +44,12 @@ def confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> 
         raise typer.Exit(2)
 
 
-def show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str) -> None:
-    """The table of runs that `--dry-run` prints."""
+def show_plan(course: Course, shelf: Shelf, shard: Shard | None, workers: int, how: str) -> None:
+    """The table of runs that `--dry-run` prints, of a shard its part."""
     from nnexp.report.tables import Column, Grid, headings, render
 
-    later = course.later
+    plan, later = course.foreseen(shelf)
+    plan = replace(plan, shard=shard)
     keys = list(dict.fromkeys(key for row in [*(job.trial.changes for job in plan.jobs), *later] for key in row))
     keys = [key for key in keys if key not in ("case", "seed")]
     heads = headings(keys)
@@ -67,23 +70,22 @@ def show_plan(course: Course, plan: Plan, shelf: Shelf, workers: int, how: str) 
         row: dict[str, Any] = {"number": number, "case": job.trial.case, "seed": job.trial.seed, "state": state}
         rows.append(row | job.trial.changes)
     rows += [{"number": number, "state": "to run"} | row for number, row in enumerate(later, len(plan.jobs) + 1)]
-    facts = _facts(course, plan, shelf, workers) if how != "csv" else {"notes": []}
+    facts = _facts(course, plan, len(later), shelf, workers) if how != "csv" else {"notes": []}
     notes = facts.pop("notes")
     render(Grid(columns, rows, notes=notes, meta={"kind": "plan", **facts}), how, out(), every_column=True)
 
 
-def _facts(course: Course, plan: Plan, shelf: Shelf, workers: int) -> dict[str, Any]:
+def _facts(course: Course, plan: Plan, later: int, shelf: Shelf, workers: int) -> dict[str, Any]:
     """What `--dry-run` says of the whole, as plain data, and as sentences under `notes`."""
     from nnexp.report.numbers import duration, size
     from nnexp.sweep.estimate import elapsed, spread, tells, total
 
-    later = course.later
-    count, missing = len(plan.jobs) + len(later), len(plan.missing) + len(later)
+    count, missing = len(plan.jobs) + later, len(plan.missing) + later
     longer = f" ({plan.longer} of them from where runs with fewer epochs have ended)" if plan.longer else ""
     notes = [f"{counted(count, 'run')}{plan.share}, {missing} to run{longer}; nothing was run"]
     facts: dict[str, Any] = {"runs": count, "missing": missing, "continued": plan.longer}
     if missing:
-        cost = total(plan.missing, plan.missing or course.sample, len(later))
+        cost = total(plan.missing, plan.missing or course.sample, later)
         seconds = elapsed(cost.seconds, missing, workers)
         processes = min(workers, missing)
         facts |= {"seconds": seconds, "processes": processes, "bytes": int(cost.bytes)}

@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -156,7 +155,7 @@ def sweep(
             say(f"a claim: {state(course, identity, shelf).digest[:12]} is the hash of its plan")
         with _connected(cluster if cluster != "local" else None, jobs, workers) as machines:
             workers = workers if machines is None else machines.slots
-        show_plan(course, replace(course.first, shard=part), shelf, workers, how)
+        show_plan(course, shelf, part, workers, how)
         return
     display = display_for(quiet, json)
     known = partial(identify, given=given, new=new, extend=extend)

@@ -87,6 +87,13 @@ class Course:
                 found += [known | dict.fromkeys(keys, "tuned") | {"seed": seed} for seed in self.sweep.seeds]
         return found
 
+    def foreseen(self, shelf: Shelf) -> tuple[Plan, list[dict[str, Any]]]:
+        """The runs that are known without training, in one plan; and `later` of those that are not."""
+        if self.sweep.tune is None or not isinstance(self.sweep.tune.strategy, Sampling) or self.first.missing:
+            return self.first, self.later
+        jobs = [job for stage in self.stages(lambda: shelf) for job in stage.plan.jobs]
+        return replace(self.first, jobs=jobs), []
+
     def stages(self, read: Reader) -> Iterator[Stage]:
         """The stages; `read` gives the runs as they are. A stage whose runs are all there is left out, but the last."""
         if self.sweep.settling is not None:

@@ -334,6 +334,10 @@ def test_a_dry_run_counts_what_is_not_known_yet(tmp_path: Path) -> None:
     assert (tuned["runs"], tuned["missing"], len(tuned["rows"])) == (10, 10, 10)
     assert sum(row["optimizer.lr"] == "tuned" for row in tuned["rows"]) == 4
     assert not (tmp_path / "runs").exists()
+    assert sweep(path, "optimizer=sgd,adam", LR, "--tune", 3, "--seeds", 2).code == 0
+    tuned = planned(path, "optimizer=sgd,adam", LR, "--tune", 3, "--seeds", 3)
+    assert (tuned["runs"], tuned["missing"], len(tuned["rows"])) == (12, 2, 12)
+    assert [row["seed"] for row in tuned["rows"] if row["state"] == "to run"] == [2, 2]
     pytest.importorskip("optuna")
     led = planned(path, LR, "--search", "tpe", "--trials", 12)
     assert (led["runs"], [row["optimizer.lr"] for row in led["rows"]]) == (12, ["drawn"] * 12)
