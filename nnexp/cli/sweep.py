@@ -125,7 +125,7 @@ def sweep(
     from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
-    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.description import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
     from nnexp.sweep.plan import make_plan
