@@ -16,7 +16,8 @@ import numpy as np
 
 from nnexp.components.base import members
 from nnexp.components.optimizers import Optimizer
-from nnexp.engine import compiling, loops
+from nnexp.engine import compiling
+from nnexp.engine.loops import elementwise
 
 
 def prepared(optimizer: Optimizer, form: str, size: int) -> Callable[[], None]:
@@ -24,7 +25,7 @@ def prepared(optimizer: Optimizer, form: str, size: int) -> Callable[[], None]:
     os.environ["NNEXP_FORM"] = form
     slots, rule = optimizer.kernel()
     c = np.array(optimizer.coefficients(optimizer.lr, 10), np.float32)
-    update = loops.update.__wrapped__(rule, len(slots), len(c))
+    update = elementwise.update.__wrapped__(rule, len(slots), len(c))
     rng = np.random.default_rng(0)
     θ, g, *state = (rng.normal(size=size).astype(np.float32) for _ in range(2 + len(slots)))
     arrays = (θ, g, *(np.abs(s) for s in state))

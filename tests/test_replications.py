@@ -10,7 +10,8 @@ import pytest
 
 from nnexp.engine.experiment import Experiment
 from nnexp.engine.trainer import Trainer
-from nnexp.sweep.expand import Trial, read_sweep
+from nnexp.sweep.description import read_sweep
+from nnexp.sweep.expand import Trial
 
 FOLDER = Path(__file__).parent.parent / "configs" / "replications"
 LOSSES = {

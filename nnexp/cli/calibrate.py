@@ -80,7 +80,7 @@ def calibrate(
     from nnexp.store.runs import Shelf
     from nnexp.sweep.calibration import threefold
     from nnexp.sweep.course import Course
-    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.description import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
 

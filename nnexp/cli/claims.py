@@ -165,7 +165,7 @@ def _files(paths: Sequence[Path]) -> list[Path]:
 
 def _read(files: Sequence[Path], asked: _Asked) -> tuple[list[_Described], list[Path]]:
     """The files that can be used, and those that cannot, which are told."""
-    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.description import read_sweep
     from nnexp.sweep.identity import Given
 
     described: list[_Described] = []

@@ -124,7 +124,7 @@ def sweep(
     from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
-    from nnexp.sweep.expand import read_sweep
+    from nnexp.sweep.description import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
     from nnexp.sweep.plan import make_plan
@@ -265,10 +265,10 @@ def planned(
     """The sweep's course, the folder of the data that its processes share, and which sweep it is; `far`: on a cluster.
 
     All hold while this context is open. A sweep that ends while this one is planned has its runs in the shelf, or
-    tells of them in its claims; so the shelf is read with the claims open. Only where there are no runs yet that waits
+    tells of them in its locks; so the shelf is read with the locks open. Only where there are no runs yet that waits
     until the plan is known to be valid.
     """
-    from nnexp.store.claims import Claims
+    from nnexp.store.locks import Locks
     from nnexp.sweep.course import Course
     from nnexp.sweep.plan import make_plan
     from nnexp.sweep.stock import Stock, shared_folder
@@ -278,12 +278,12 @@ def planned(
         planner = partial(make_plan, stock=Stock(data), far=far)
         known = root.is_dir()
         if known:
-            stack.enter_context(Claims(root).sweep())
+            stack.enter_context(Locks(root).sweep())
         shelf = _shelf(root)
         course = Course(described, shelf, planner)
         identity = identify(course, shelf)
         if not known:
-            stack.enter_context(Claims(root).sweep())
+            stack.enter_context(Locks(root).sweep())
             if (shelf := _shelf(root)).runs:  # another sweep was quicker
                 course = Course(described, shelf, planner)
                 identity = identify(course, shelf)

@@ -65,8 +65,8 @@ def variance(
     from nnexp.cli.underway import UnderWay
     from nnexp.report.numbers import duration
     from nnexp.store.runs import Shelf
+    from nnexp.sweep.description import read_sweep
     from nnexp.sweep.estimate import elapsed, total
-    from nnexp.sweep.expand import read_sweep
     from nnexp.sweep.identity import Given, identify
     from nnexp.sweep.jobs import Orders
     from nnexp.sweep.variance import crossed, designed

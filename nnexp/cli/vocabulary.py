@@ -182,7 +182,7 @@ def json_schema(sweep: bool = False) -> dict[str, Any]:
         from pydantic import TypeAdapter
 
         from nnexp.report.claims import AnyRule
-        from nnexp.sweep.expand import SweepSpec
+        from nnexp.sweep.description import SweepSpec
 
         own = SweepSpec.model_json_schema()
         claim = TypeAdapter(AnyRule | None).json_schema()

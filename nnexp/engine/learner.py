@@ -14,10 +14,11 @@ from nnexp.components.clipping import Clipping
 from nnexp.components.losses import ElementwiseLoss, Loss, MarginLoss, SoftmaxLoss, SoftTargets
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Constraint, Penalty
-from nnexp.engine import compiling, loops
+from nnexp.engine import compiling
 from nnexp.engine.augment import Mixed, Targets
 from nnexp.engine.calls import run
 from nnexp.engine.crew import Crew
+from nnexp.engine.loops import elementwise, losses
 from nnexp.engine.network import Network
 from nnexp.engine.player import Player
 from nnexp.engine.stages import ActivityStage
@@ -41,12 +42,12 @@ class SoftmaxOutput:
 
     def ahead(self, z: np.ndarray) -> list[Call]:
         """The calls that compute y of z."""
-        shift = (loops.softmax_shift(), z, self.first, self.y, self.s)
-        return [shift, (np.exp, self.y, self.y), (loops.softmax_divide(), self.y)]
+        shift = (losses.softmax_shift(), z, self.first, self.y, self.s)
+        return [shift, (np.exp, self.y, self.y), (losses.softmax_divide(), self.y)]
 
     def back(self, d: np.ndarray) -> list[Call]:
         """The calls that turn the gradient by y into that by z, in place."""
-        return [(loops.softmax_backward(), self.y, d)]
+        return [(losses.softmax_backward(), self.y, d)]
 
 
 class SigmoidOutput:
@@ -59,11 +60,11 @@ class SigmoidOutput:
 
     def ahead(self, z: np.ndarray) -> list[Call]:
         """The calls that compute y of z."""
-        return [*self.f.exponentials(z, self.e), (loops.apply(Sigmoid.value, 0), z, self.e, self.y, self.c)]
+        return [*self.f.exponentials(z, self.e), (elementwise.apply(Sigmoid.value, 0), z, self.e, self.y, self.c)]
 
     def back(self, d: np.ndarray) -> list[Call]:
         """The calls that turn the gradient by y into that by z, in place."""
-        return [(loops.apply_backward(Sigmoid.slope, 0), self.y, self.y, self.e, d, self.column_sums, self.c)]
+        return [(elementwise.apply_backward(Sigmoid.slope, 0), self.y, self.y, self.e, d, self.column_sums, self.c)]
 
 
 OUTPUTS: dict[str, type[SoftmaxOutput] | type[SigmoidOutput]] = {"softmax": SoftmaxOutput, "sigmoid": SigmoidOutput}
@@ -114,7 +115,7 @@ class ElementwiseLossStage(LossStage):
 
     def __init__(self, loss: ElementwiseLoss, rows: int, outputs: int, dtype: np.dtype):
         super().__init__(loss, rows, outputs, dtype)
-        self.loop = loops.elementwise_loss(type(loss).value, type(loss).slope, self.count)
+        self.loop = losses.elementwise_loss(type(loss).value, type(loss).slope, self.count)
         through = loss.through()
         self.output = None if through == "linear" else OUTPUTS[through](rows, outputs, dtype)
 
@@ -131,11 +132,11 @@ class SoftmaxLossStage(LossStage):
     def __init__(self, loss: SoftmaxLoss, rows: int, outputs: int, dtype: np.dtype):
         super().__init__(loss, rows, outputs, dtype)
         self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
-        self.finish = loops.softmax_loss(type(loss).value, type(loss).slope, type(loss).factor, self.count)
+        self.finish = losses.softmax_loss(type(loss).value, type(loss).slope, type(loss).factor, self.count)
         self.w = () if type(loss).factor is None else (loss.weights(outputs).astype(dtype),)
 
     def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
-        before = [(loops.softmax_shift(), z, t, self.e, self.s), (np.exp, self.e, self.e)]
+        before = [(losses.softmax_shift(), z, t, self.e, self.s), (np.exp, self.e, self.e)]
         return before, (self.finish, self.e, self.s, t, *self.w, self.d, self.c), []
 
 
@@ -146,10 +147,10 @@ class SoftTargetLossStage(LossStage):
         super().__init__(loss, rows, outputs, dtype)
         self.e, self.s = np.empty((rows, outputs), dtype), np.empty(rows, dtype)
         self.tables = tuple(a.astype(dtype) for a in (soft.q, soft.mass, soft.weight, soft.floor))
-        self.finish = loops.soft_target_loss(type(loss).value, type(loss).slope, self.count)
+        self.finish = losses.soft_target_loss(type(loss).value, type(loss).slope, self.count)
 
     def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
-        before = [(loops.softmax_shift(), z, t, self.d, self.s), (np.exp, self.d, self.e)]
+        before = [(losses.softmax_shift(), z, t, self.d, self.s), (np.exp, self.d, self.e)]
         return before, (self.finish, self.d, self.e, t, *self.tables, self.d, self.c), []
 
     def weight(self, t: np.ndarray) -> float:
@@ -161,7 +162,7 @@ class MarginLossStage(LossStage):
 
     def __init__(self, loss: MarginLoss, rows: int, outputs: int, dtype: np.dtype):
         super().__init__(loss, rows, outputs, dtype)
-        self.loop = loops.margin_loss(type(loss).value, type(loss).slope, self.count)
+        self.loop = losses.margin_loss(type(loss).value, type(loss).slope, self.count)
 
     def _calls(self, z: np.ndarray, t: np.ndarray) -> tuple[list[Call], Call, list[Call]]:
         return [], (self.loop, z, t, self.d, self.c), []
@@ -222,7 +223,7 @@ class Descent(ABC):
         """The penalty's loop with its arrays: what it is on, the gradient there, its coefficients."""
         c, end = penalty.coefficients(), parameters.weights if penalty.on == "weights" else parameters.size
         arrays = parameters.θ[:end], parameters.g[:end], np.array(c, parameters.dtype)
-        return loops.penalty(type(penalty).slope, len(c)), arrays, penalty
+        return elementwise.penalty(type(penalty).slope, len(c)), arrays, penalty
 
     @abstractmethod
     def objective(self, x: np.ndarray, t: Targets) -> float:
@@ -264,12 +265,12 @@ class Descent(ABC):
         player = self.player(index.shape[1])
         if player is not None:
             return player.play(index, lrs)
-        losses = []
+        found: list[float] = []
         for examples, lr in zip(index, lrs, strict=True):
-            losses.append(self.step(self.examples[0][examples], self.examples[1][examples], lr))
-            if not math.isfinite(losses[-1]):
+            found.append(self.step(self.examples[0][examples], self.examples[1][examples], lr))
+            if not math.isfinite(found[-1]):
                 break
-        return np.array(losses)
+        return np.array(found)
 
     def step(self, x: np.ndarray, t: Targets, lr: float) -> float:
         """One update at learning rate `lr`. Returns the batch's loss before it, without penalties."""

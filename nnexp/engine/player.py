@@ -16,8 +16,8 @@ import numpy as np
 
 from nnexp.components.activations import Call
 from nnexp.components.regularizers import Penalty
-from nnexp.engine import loops
 from nnexp.engine.crew import Crew
+from nnexp.engine.loops import elementwise
 from nnexp.engine.network import Pass
 from nnexp.engine.stages import Buffers
 from nnexp.engine.steps import ElementwiseSteps
@@ -58,7 +58,7 @@ class Player:
             index = np.zeros(end - start, np.int64)
             own = slice(*bounds[k : k + 2])
             parts: dict[str, list[Call]] = {
-                "gather": [(loops.take(2), x, index, passed.x), (loops.take(t.ndim), t, index, target)],
+                "gather": [(elementwise.take(2), x, index, passed.x), (elementwise.take(t.ndim), t, index, target)],
                 "forward": passed.ahead,
                 "loss": loss.connect(passed.z, target),
                 "backward": passed.connect(loss.d),
@@ -89,7 +89,7 @@ class Player:
         calls: list[Call] = []
         for k, g in enumerate(others, 1):
             c = np.array([self._weights[0] if k == 1 else 1.0, self._weights[k]], first.dtype)
-            calls.append((loops.mix(), first[part], g[part], c))
+            calls.append((elementwise.mix(), first[part], g[part], c))
         return calls
 
     def _moved(self, part: slice, rows: int) -> list[Call]:

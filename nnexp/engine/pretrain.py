@@ -12,9 +12,9 @@ from nnexp.components.losses import Mse
 from nnexp.components.optimizers import Adam
 from nnexp.components.pretraining import Autoencoder, Pretraining, Rbm
 from nnexp.config.seeds import Seeds
-from nnexp.engine import loops
 from nnexp.engine.augment import Targets
 from nnexp.engine.learner import EVALUATED, Learner
+from nnexp.engine.loops import normalizations
 from nnexp.engine.network import Layer, Network
 from nnexp.engine.stages import LinearStage, WeightNormStage
 from nnexp.engine.streams import stream
@@ -120,7 +120,7 @@ class TiedLearner(Learner):
         W = v = value["hidden1.weight"]
         if "hidden1.gain" in value:
             W, self.r = np.empty_like(v), np.empty_like(value["hidden1.gain"])
-            loops.weights_of()(v, value["hidden1.gain"], W, self.r)
+            normalizations.weights_of()(v, value["hidden1.gain"], W, self.r)
         value["output.weight"][:] = W.T
 
     def objective(self, x: np.ndarray, t: Targets) -> float:
@@ -131,7 +131,7 @@ class TiedLearner(Learner):
         if "hidden1.gain" in value:
             by_gain = np.empty_like(self.r)
             weights = value["hidden1.weight"], value["hidden1.gain"], self.r
-            loops.weights_backward()(dW, *weights, dW, by_gain)
+            normalizations.weights_backward()(dW, *weights, dW, by_gain)
             gradient["hidden1.gain"] += by_gain
         gradient["hidden1.weight"] += dW
         gradient["output.weight"][:] = 0

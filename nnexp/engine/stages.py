@@ -14,8 +14,8 @@ import numpy as np
 from nnexp.components.activations import Call, ElementwiseActivation, RowActivation
 from nnexp.components.normalizations import BatchNormalization, StandardizingNormalization
 from nnexp.components.regularizers import Activity, Noise
-from nnexp.engine import loops
 from nnexp.engine.calls import Draw, product, product_by_transposed, product_of_transposed, run
+from nnexp.engine.loops import elementwise, normalizations
 
 
 class Buffers:
@@ -110,11 +110,11 @@ class BiasStage(TwoWayStage):
     """z = z + b;  db = Σ_B dz."""
 
     def __init__(self, z: np.ndarray, b: np.ndarray, gb: np.ndarray):
-        super().__init__(z, z, [(loops.add_bias(), z, b)])
+        super().__init__(z, z, [(elementwise.add_bias(), z, b)])
         self.gb = gb
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-        return dy, [(loops.column_sums(), dy, self.gb)]
+        return dy, [(elementwise.column_sums(), dy, self.gb)]
 
 
 class WeightNormStage(TwoWayStage):
@@ -135,11 +135,11 @@ class WeightNormStage(TwoWayStage):
         self.v, self.g, self.gv, self.gg = v, g, gv, gg
         self.W, self.r = W, np.empty_like(g)
         self.linear = LinearStage(x, self.W, gv, z, dx)
-        super().__init__(x, z, [(loops.weights_of(), v, g, self.W, self.r), *self.linear.ahead])
+        super().__init__(x, z, [(normalizations.weights_of(), v, g, self.W, self.r), *self.linear.ahead])
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
         dx, calls = self.linear.backwards(dy)
-        return dx, [*calls, (loops.weights_backward(), self.gv, self.v, self.g, self.r, self.gv, self.gg)]
+        return dx, [*calls, (normalizations.weights_backward(), self.gv, self.v, self.g, self.r, self.gv, self.gg)]
 
 
 class ActivationStage(TwoWayStage):
@@ -160,17 +160,17 @@ class ActivationStage(TwoWayStage):
         super().__init__(z, y, [])
         if b is not None and value is not None and not f.transcends:
             if y is z:
-                self.ahead = [(loops.apply_biased_over(value, n), z, b, self.c)]
+                self.ahead = [(elementwise.apply_biased_over(value, n), z, b, self.c)]
             else:
-                self.ahead = [(loops.apply_biased(value, n), z, b, y, self.c)]
+                self.ahead = [(elementwise.apply_biased(value, n), z, b, y, self.c)]
             return
-        self.ahead = [] if b is None else [(loops.add_bias(), z, b)]
+        self.ahead = [] if b is None else [(elementwise.add_bias(), z, b)]
         self.ahead += f.exponentials(z, self.e)
         if value is not None:
-            self.ahead.append((loops.apply(value, n), z, self.e, y, self.c))
+            self.ahead.append((elementwise.apply(value, n), z, self.e, y, self.c))
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-        back = loops.apply_backward(type(self.f).slope, len(self.f.coefficients()))
+        back = elementwise.apply_backward(type(self.f).slope, len(self.f.coefficients()))
         return dy, [(back, self.z, self.y, self.e, dy, self.gb, self.c)]
 
 
@@ -194,17 +194,17 @@ class LearnedActivationStage(TwoWayStage):
         y = z if "z" not in f.slope_reads else buffers.take(width)
         value = type(f).value
         assert value is not None
-        ahead: list[Call] = [] if bias is None else [(loops.add_bias(), z, bias[0])]
-        ahead.append((loops.broadcast(), self.given, self.a))
+        ahead: list[Call] = [] if bias is None else [(elementwise.add_bias(), z, bias[0])]
+        ahead.append((elementwise.broadcast(), self.given, self.a))
         ahead += f.exponentials_learned(z, self.a, self.e)
-        super().__init__(z, y, [*ahead, (loops.apply_learned(value), z, self.e, y, self.a)])
+        super().__init__(z, y, [*ahead, (elementwise.apply_learned(value), z, self.e, y, self.a)])
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
         slope_by = type(self.f).slope_by
         assert slope_by is not None
-        back = loops.apply_learned_backward(type(self.f).slope, slope_by)
+        back = elementwise.apply_learned_backward(type(self.f).slope, slope_by)
         calls = [(back, self.z, self.y, self.e, dy, self.gb, self.a, self.da)]
-        return dy, [*calls, (loops.collect(), self.da, self.given_gradient)]
+        return dy, [*calls, (elementwise.collect(), self.da, self.given_gradient)]
 
 
 class RowActivationStage(TwoWayStage):
@@ -227,7 +227,7 @@ class JitterStage(TwoWayStage):
         assert spread is not None
         assert slope is not None
         self.n = buffers.take(z.shape[1])
-        super().__init__(z, z, [(Draw(rng, "normal"), self.n), (loops.jitter(spread, slope), self.n, z)])
+        super().__init__(z, z, [(Draw(rng, "normal"), self.n), (elementwise.jitter(spread, slope), self.n, z)])
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
         return dy, [(np.multiply, dy, self.n, dy)]
@@ -247,7 +247,7 @@ class ActivityStage(TwoWayStage):
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
         slope = self.activity.slopes()[self.activity.kind]
-        return dy, [(loops.activity(slope), self.y, dy, self.c)]
+        return dy, [(elementwise.activity(slope), self.y, dy, self.c)]
 
 
 class ForkStage(TwoWayStage):
@@ -292,19 +292,19 @@ class NormalizationStage(TwoWayStage):
         B, O = x.shape
         count = O if norm.over == "batch" else B * norm.groups_of(O)
         mean, var, self.r, self.mean_h, self.mean_hx = (np.empty(count, x.dtype) for _ in range(5))
-        normalize = loops.normalize(type(norm).standard, norm.over, norm.centred)
+        normalize = normalizations.normalize(type(norm).standard, norm.over, norm.centred)
         ε = np.array([norm.eps], x.dtype)
         ahead: list[Call] = [(normalize, x, x̂, y, γ, β, mean, var, self.r, ε)]
         if running is not None:
             assert isinstance(norm, BatchNormalization)
             share = np.array([norm.running_share(B)], x.dtype)
             momentum = np.array([norm.momentum], x.dtype)
-            ahead.append((loops.follow(), running[0], mean, momentum, np.ones(1, x.dtype)))
-            ahead.append((loops.follow(), running[1], var, momentum, share))
+            ahead.append((normalizations.follow(), running[0], mean, momentum, np.ones(1, x.dtype)))
+            ahead.append((normalizations.follow(), running[1], var, momentum, share))
         super().__init__(x, y, ahead)
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-        back = loops.normalize_backward(type(self.norm).backward, self.norm.over)
+        back = normalizations.normalize_backward(type(self.norm).backward, self.norm.over)
         return dy, [(back, self.x̂, dy, self.γ, self.r, self.gγ, self.gβ, self.mean_h, self.mean_hx)]
 
 
@@ -322,7 +322,7 @@ class RunningNormalizationStage(Stage):
     ):
         mean, var = running
         self.var, self.r, self.ε = var, np.empty_like(var), norm.eps
-        normalize = loops.normalize_given(type(norm).standard)
+        normalize = normalizations.normalize_given(type(norm).standard)
         super().__init__(x, y, [(self._invert,), (normalize, x, y, γ, β, mean, self.r)])
 
     def _invert(self) -> None:
@@ -336,7 +336,7 @@ class NoiseStage(TwoWayStage):
         self.u, y = buffers.take(x.shape[1]), buffers.take(x.shape[1])
         coefficients = noise.coefficients()
         self.c = np.array(coefficients, x.dtype)
-        apply = loops.noise(type(noise).mask, type(noise).shift, len(coefficients))
+        apply = elementwise.noise(type(noise).mask, type(noise).shift, len(coefficients))
         super().__init__(x, y, [(Draw(rng, noise.draws), self.u), (apply, self.u, x, y, self.c)])
 
     def backwards(self, dy: np.ndarray) -> tuple[np.ndarray, list[Call]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from nnexp.components.activations import Call
 from nnexp.components.optimizers import Lbfgs, Minimizer, Optimizer
-from nnexp.engine import loops
+from nnexp.engine.loops import elementwise
 
 
 class Objective(Protocol):
@@ -35,7 +35,7 @@ class ElementwiseSteps:
         self.coefficients = np.zeros(len(optimizer.coefficients(1.0, 1)), θ.dtype)
         """The numbers of the present step that the rule uses."""
         self._vectors = θ, g, *self.slots.values()
-        self._update = loops.update(rule, len(self.slots), len(self.coefficients))
+        self._update = elementwise.update(rule, len(self.slots), len(self.coefficients))
 
     def move(self, objective: Objective, value: float, x: np.ndarray, t: Any, lr: float, step: int) -> None:
         """Update `step` (from 1) of θ at rate `lr`, from where the loss is `value` and its gradient g."""

@@ -9,7 +9,7 @@ single column, which NumPy hands to BLAS's matrix-vector product, and a tape doe
 
 Where the words come from:
 
-- a loop of loops.py: numba's native function, `(result, exception, arguments...)`, an array being
+- a loop of engine/loops: numba's native function, `(result, exception, arguments...)`, an array being
   `(0, 0, size, itemsize, data, shape..., strides...)`;
 - a ufunc: its inner loop in NumPy's C API, `(pointers, count, steps, data)`;
 - a matrix product: the BLAS that NumPy itself has loaded, else SciPy's, called as from Fortran, all by address;

@@ -1,6 +1,6 @@
 """Runs a plan's jobs on a Dask cluster: hands them out, brings their folders home, goes on where a worker was lost.
 
-A run is followed by short tasks on one worker (nnexp.sweep.remote). Its claim is held here, and its folder in runs/ is
+A run is followed by short tasks on one worker (nnexp.sweep.remote). Its lock is held here, and its folder in runs/ is
 written here alone.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.runner import Notice
-from nnexp.store.claims import Claims
+from nnexp.store.locks import Locks
 from nnexp.store.room import NO_ROOM, why_not
 from nnexp.store.runs import Run
 from nnexp.sweep import remote
@@ -51,7 +51,7 @@ class _Dispatch:
         say: Ear,
     ):
         self.tasks, self.orders, self.cluster, self.stop_asked, self.say = tasks, orders, cluster, stop_asked, say
-        self.claims = Claims(orders.root)
+        self.locks = Locks(orders.root)
         self.stop = False
         self.heard: SimpleQueue[Result | Job | str] = SimpleQueue()
         self.compiled = 0
@@ -120,21 +120,21 @@ class _Dispatch:
         return task, worker
 
     async def _run(self, task: Task, worker: Worker) -> Task | None:
-        """A task's way from its claim to its result; the task again where it is to be tried once more."""
+        """A task's way from its lock to its result; the task again where it is to be tried once more."""
         task.not_before = 0.0
         try:
             with ExitStack() as stack:
-                claim = stack.enter_context(self.claims.trial(task.job.fingerprint))
-                if claim is None:
+                lock = stack.enter_context(self.locks.trial(task.job.fingerprint))
+                if lock is None:
                     task.not_before = monotonic() + ELSEWHERE
                     return task
                 told = task.told()
-                found = known(told, self.orders.root, claim)
+                found = known(told, self.orders.root, lock)
                 if isinstance(found, dict):
                     result: Result | None = task.result(found)
                 else:
                     self.heard.put(task.job)
-                    result = await self._train(task, told, found, worker, claim.tell)
+                    result = await self._train(task, told, found, worker, lock.tell)
         except ClusterGone:
             result = None
         except (OSError, InputError, Refused) as error:  # a full disk here, say

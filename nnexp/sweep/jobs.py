@@ -17,8 +17,8 @@ from nnexp.engine.surface import kind_of
 from nnexp.engine.trainer import Row, Tick, Trainer
 from nnexp.errors import InputError
 from nnexp.runner import begin, give_up, reopen, train
-from nnexp.store.claims import Claim, Claims
 from nnexp.store.folder import RunFolder
+from nnexp.store.locks import Lock, Locks
 from nnexp.store.room import Unwritable
 from nnexp.store.runs import RESUMABLE, Run, read_run
 from nnexp.sweep.limits import Exceeded, Limits
@@ -172,28 +172,28 @@ def last_epoch(path: Path) -> int | None:
 
 
 def work(
-    task: dict[str, Any], root: Path, claims: Claims, stock: Stock, limits: Limits, stop_asked: Callable[[], bool]
+    task: dict[str, Any], root: Path, locks: Locks, stock: Stock, limits: Limits, stop_asked: Callable[[], bool]
 ) -> dict[str, Any]:
     """Run or resume one job, unless another sweep is at it or has just done it."""
     if stop_asked():
         return {"status": "interrupted", "reason": "not begun"}
     try:
-        with claims.trial(task["fingerprint"]) as claim:
-            if claim is None:
+        with locks.trial(task["fingerprint"]) as lock:
+            if lock is None:
                 return {"status": "elsewhere"}
-            found = known(task, root, claim)
+            found = known(task, root, lock)
             if isinstance(found, dict):
                 return found
-            return carry_out(task, found, root, stock, limits, stop_asked, claim.tell)
+            return carry_out(task, found, root, stock, limits, stop_asked, lock.tell)
     except Unwritable as error:
         return {"status": "interrupted", "reason": str(error), "full": True}
     except OSError as error:  # a full disk, say
         return failed(error)
 
 
-def known(task: Mapping[str, Any], root: Path, claim: Claim) -> dict[str, Any] | Run | None:
+def known(task: Mapping[str, Any], root: Path, lock: Lock) -> dict[str, Any] | Run | None:
     """What came of a trial where another sweep has just done it; a run to go on with; or None where it is to begin."""
-    run = read_run(root / claim.told) if claim.told else None
+    run = read_run(root / lock.told) if lock.told else None
     if isinstance(run, Run) and run.status in KNOWN and not task["again"]:
         return told_of(run.record)
     if not isinstance(run, Run) or run.status not in RESUMABLE:

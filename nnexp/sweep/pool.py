@@ -19,8 +19,8 @@ from typing import Any
 
 from nnexp.engine import compiling
 from nnexp.runner import Notice, compiling_told
-from nnexp.store.claims import Claims
 from nnexp.store.folder import fresh_ids
+from nnexp.store.locks import Locks
 from nnexp.store.room import Unwritable
 from nnexp.sweep.jobs import ELSEWHERE, POLL, TRIES, Ear, Orders, Result, Task, exit_words, ours, work
 from nnexp.sweep.plan import Job
@@ -46,7 +46,7 @@ def run_jobs(
     wanted = Counter(data_key(job.trial.loaded.config) for job in jobs)
     tasks = deque(Task(job, next(ids), wanted[data_key(job.trial.loaded.config)] == 1) for job in jobs)
     full = ""
-    with Claims(orders.root).sweep():
+    with Locks(orders.root).sweep():
         for result in _way(tasks, orders)(tasks, orders, stop_asked, say if isinstance(say, Ear) else Ear(say)):
             full = full or (result.reason if result.full else "")
             yield result
@@ -69,13 +69,13 @@ def _way(tasks: deque[Task], orders: Orders) -> Way:
 
 
 def _in_this_process(tasks: deque[Task], orders: Orders, stop_asked: Callable[[], bool], say: Ear) -> Iterator[Result]:
-    claims, stock = Claims(orders.root), Stock(orders.data)
+    locks, stock = Locks(orders.root), Stock(orders.data)
     with compiling_told(say):
         while tasks and not stop_asked():
             task = tasks.popleft()
             sleep(max(0.0, min(task.not_before - monotonic(), POLL)))
             say.begun(task.job)
-            result = task.result(work(task.told(), orders.root, claims, stock, orders.limits, stop_asked))
+            result = task.result(work(task.told(), orders.root, locks, stock, orders.limits, stop_asked))
             if result.status == "elsewhere":
                 task.not_before = monotonic() + ELSEWHERE
                 tasks.append(task)
@@ -215,11 +215,11 @@ class _Worker:
     """What a worker process keeps from one run to the next."""
 
     orders: Orders
-    claims: Claims
+    locks: Locks
     stock: Stock
     stop_asked: Callable[[], bool]
     part: ExitStack
-    """Its part in the sweep, among the claims."""
+    """Its part in the sweep, among the locks."""
 
 
 _worker: _Worker | None = None
@@ -242,13 +242,13 @@ def _prepare(stop: Any, compiled: Any, orders: Orders) -> None:
             compiled.value += 1
 
     compiling.on_compile = heard
-    claims = Claims(orders.root)
+    locks = Locks(orders.root)
     part = ExitStack()  # kept until this process ends: the trials that it holds may outlive the parent
-    part.enter_context(claims.sweep())
-    _worker = _Worker(orders, claims, Stock(orders.data), lambda: stop.is_set() or os.getppid() != parent, part)
+    part.enter_context(locks.sweep())
+    _worker = _Worker(orders, locks, Stock(orders.data), lambda: stop.is_set() or os.getppid() != parent, part)
 
 
 def _in_worker(task: dict[str, Any]) -> dict[str, Any]:
     assert _worker is not None
     one = _worker
-    return work(task, one.orders.root, one.claims, one.stock, one.orders.limits, one.stop_asked)
+    return work(task, one.orders.root, one.locks, one.stock, one.orders.limits, one.stop_asked)

@@ -15,7 +15,7 @@ from nnexp.cli import display
 from nnexp.store.parents import Presence
 from nnexp.store.runs import Run, Shelf
 from nnexp.sweep import tally as tallies
-from nnexp.sweep.expand import read_sweep
+from nnexp.sweep.description import read_sweep
 from nnexp.sweep.jobs import Result
 from nnexp.sweep.plan import make_plan
 from nnexp.sweep.tally import Tally

@@ -17,7 +17,6 @@ import sys
 from pathlib import Path
 from nnexp.config.load import load
 from nnexp.engine import compiling
-from nnexp.engine import loops
 from nnexp.engine.surface import kind_of
 
 compiled = []

@@ -14,10 +14,11 @@ from nnexp.components.normalizations import Normalization
 from nnexp.components.optimizers import Minimizer
 from nnexp.components.regularizers import Regularizer
 from nnexp.config.load import load_data
-from nnexp.engine import compiling, loops
+from nnexp.engine import compiling
 from nnexp.engine.calls import Draw
 from nnexp.engine.crew import Crew
 from nnexp.engine.experiment import Experiment, Unfit
+from nnexp.engine.loops import losses
 from nnexp.engine.surface import trainer_of
 from nnexp.engine.tape import Meeting, Tape, Unplayable, is_numpys
 from nnexp.engine.trainer import Row, Tick, Trainer
@@ -137,7 +138,7 @@ def test_dropout_draws_what_numpy_draws() -> None:
     for dtype in ("f4", "f8"):
         rng, same = np.random.default_rng(3), np.random.default_rng(3)
         u, value = np.zeros((7, 5), dtype), np.zeros((1, 1))
-        loop = loops.elementwise_loss(_first, _first, 0)
+        loop = losses.elementwise_loss(_first, _first, 0)
         stand_in = (loop, np.ones((1, 1)), np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
         tape = Tape([(Draw(rng, "uniform"), u), stand_in], stand_in, [])
         for _ in range(2):

@@ -21,12 +21,13 @@ from nnexp.components.optimizers import Optimizer
 from nnexp.components.regularizers import L2, Penalty
 from nnexp.components.schedules import Schedule
 from nnexp.config.schema import ExperimentConfig
-from nnexp.engine import compiling, loops
+from nnexp.engine import compiling
 from nnexp.engine.experiment import Experiment
 from nnexp.engine.learner import Learner, loss_stage
 from nnexp.engine.network import Network
 from nnexp.engine.stages import ActivationStage, Buffers, NormalizationStage, RunningNormalizationStage
 from nnexp.engine.trainer import Trainer
+from tests.forms import running
 
 FOLDER = Path(__file__).parent
 FLOAT64 = np.dtype(np.float64)
@@ -62,11 +63,7 @@ def agree(found: Any, expected: Any, atol: float = 0.0, rtol: float = RTOL) -> N
 @pytest.fixture(params=compiling.FORMS, scope="module")
 def form(request: pytest.FixtureRequest) -> Iterator[str]:
     """One of the two forms of every loop, whatever form other tests had built and cached before."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NNEXP_FORM", request.param)
-        for name, builder in vars(loops).copy().items():
-            if hasattr(builder, "__wrapped__") and not name.startswith("_"):
-                patch.setattr(loops, name, cache(builder.__wrapped__))
+    with running(request.param):
         yield request.param
 
 

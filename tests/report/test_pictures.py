@@ -17,7 +17,7 @@ from nnexp.components.base import Component, members
 from nnexp.components.datasets import Table
 from nnexp.components.losses import Loss
 from nnexp.components.optimizers import Optimizer
-from nnexp.engine import loops
+from nnexp.engine.loops import elementwise
 from nnexp.report.pictures import curves, paths, points, style
 from nnexp.report.pictures.components import ARTISTS, picture
 from nnexp.report.pictures.style import Picture
@@ -121,7 +121,7 @@ def test_a_path_is_the_engines(one: Optimizer) -> None:
     slots, rule = one.kernel()
     θ = np.array(paths.START)
     state = [np.full(2, one.start().get(name, 0.0)) for name in slots]
-    step = loops.update(rule, len(slots), len(one.coefficients(lr, 1)))
+    step = elementwise.update(rule, len(slots), len(one.coefficients(lr, 1)))
     for t in range(1, paths.STEPS + 1):
         step(θ, θ * (1.0, paths.STEEP), *state, np.array(one.coefficients(lr, t)))
         assert path[t] == pytest.approx(θ, rel=1e-9, abs=1e-12)

@@ -11,7 +11,8 @@ import pytest
 
 from nnexp.config.load import flat
 from nnexp.errors import InputError
-from nnexp.sweep.expand import Sweep, Trial, read_sweep
+from nnexp.sweep.description import read_sweep
+from nnexp.sweep.expand import Sweep, Trial
 from tests.small import config_file
 
 

@@ -12,7 +12,7 @@ from nnexp.engine.experiment import Experiment
 from nnexp.errors import InputError
 from nnexp.runner import begin, train
 from nnexp.store.runs import Shelf
-from nnexp.sweep.expand import read_sweep
+from nnexp.sweep.description import read_sweep
 from nnexp.sweep.jobs import Orders
 from nnexp.sweep.plan import Plan, make_plan
 from nnexp.sweep.pool import run_jobs

@@ -14,7 +14,7 @@ from nnexp.config.yaml import read as read_yaml
 from nnexp.store.folder import write_whole
 from nnexp.store.runs import Origin, Run, Shelf
 from nnexp.sweep import records
-from nnexp.sweep.expand import read_sweep
+from nnexp.sweep.description import read_sweep
 from nnexp.sweep.identity import Given, Identity
 from nnexp.sweep.jobs import Result
 from nnexp.sweep.plan import Plan, make_plan

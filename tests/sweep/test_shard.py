@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nnexp.errors import InputError
 from nnexp.store.runs import Origin, Shelf
-from nnexp.sweep.expand import read_sweep
+from nnexp.sweep.description import read_sweep
 from nnexp.sweep.identity import Given, Identity
 from nnexp.sweep.plan import Job, Plan, make_plan
 from nnexp.sweep.records import Records

@@ -14,7 +14,8 @@ from scipy.stats import kstest
 
 from nnexp.config.yaml import Place
 from nnexp.errors import InputError
-from nnexp.sweep.expand import read_sweep, value_at
+from nnexp.sweep.description import read_sweep
+from nnexp.sweep.expand import value_at
 from nnexp.sweep.search import RandomSearch, Sampling, SobolSearch
 from nnexp.sweep.space import Axis, IntRange, LogRange, Space, UniformRange, read_ranges
 from tests.small import config_file

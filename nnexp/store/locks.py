@@ -1,8 +1,8 @@
 """Who works at what in a runs/ folder, so that sweeps started at once do not run a trial twice.
 
-A claim is a lock of the operating system on a file below runs/.claims, which is gone with the process that holds it.
-The file says which run folder the trial went to, for a sweep that was planned before. All files go with the last
-sweep. On a file system without locks every claim is granted.
+A lock is the operating system's, on a file below runs/.claims, and gone with the process that holds it. The file says
+which run folder the trial went to, for a sweep that was planned before. All files go with the last sweep. On a file
+system without locks every lock is granted.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from nnexp.store.room import Unwritable, why_not, writing
 
 try:
     import fcntl
-except ImportError:  # Windows: there claims are always granted
+except ImportError:  # Windows: there locks are always granted
     fcntl = None  # type: ignore[assignment]
 
 FOLDER = ".claims"
 SWEEPS = "sweeps"
 
 
-class Claim:
+class Lock:
     """A trial that this process alone works at."""
 
     def __init__(self, file: IO[str]):
         self._file = file
         self.told = file.read().strip()
-        """The run folder of who had the claim before, or ''."""
+        """The run folder of who had the lock before, or ''."""
 
     def tell(self, folder: str) -> None:
         """Say which run folder the trial goes to."""
@@ -41,8 +41,8 @@ class Claim:
             os.write(self._file.fileno(), f"{folder}\n".encode())  # unbuffered: to close the file writes no more
 
 
-class Claims:
-    """The claims of one runs/ folder."""
+class Locks:
+    """The locks of one runs/ folder."""
 
     def __init__(self, root: Path):
         self.folder = root / FOLDER
@@ -86,8 +86,8 @@ class Claims:
             file.close()
 
     @contextmanager
-    def trial(self, fingerprint: str) -> Iterator[Claim | None]:
-        """The claim to a trial while this context is open; None where another process has it."""
+    def trial(self, fingerprint: str) -> Iterator[Lock | None]:
+        """The lock of a trial while this context is open; None where another process has it."""
         with writing(self.folder.parent):
             opened = (self.folder / fingerprint).open("a+")
         with opened as file:
@@ -95,7 +95,7 @@ class Claims:
                 yield None
                 return
             file.seek(0)
-            yield Claim(file)
+            yield Lock(file)
 
 
 def _locked(file: IO[str], alone: bool, wait: bool = False) -> bool:
