@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.errors import InputError
-from nnexp.report.claims import Judged
+from nnexp.report.judgement import Judged
 from nnexp.store.folder import finite, write_whole
 from nnexp.store.parents import now
 from nnexp.store.runs import CLAIM

@@ -15,7 +15,8 @@ from nnexp.config.draft import Draft, unnamed
 from nnexp.config.problems import problems_of, report
 from nnexp.config.yaml import KeyPath
 from nnexp.errors import InputError, Problem, did_you_mean, nearest
-from nnexp.report.claims import QUANTITIES, All, Judged, Measure, Reading, Rule, Single, rules, said
+from nnexp.report.claims import QUANTITIES, All, Rule, Single, rules, said
+from nnexp.report.judgement import Judged, Measure, Reading
 from nnexp.report.numbers import number
 from nnexp.report.rows import named_metric
 from nnexp.report.statement import Statement, stated_in
