@@ -292,7 +292,9 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
             "said": sweep.claim.rule.plain(),
         }
         statements.append({"hash": digest, "stated": now(), **told})
-    return Statement(identity.folder(course.first) / CLAIM, statements, digest)
+    statement = Statement(identity.folder(course.first) / CLAIM, statements, digest)
+    statement.current.update(text=sweep.claim.rule.text, source=sweep.claim.rule.source)  # as they are worded now
+    return statement
 
 
 def _digest(plain: Any) -> str:
