@@ -15,7 +15,7 @@ from nnexp.errors import InputError
 if TYPE_CHECKING:
     from nnexp.cli.display import Display
     from nnexp.cli.verdicts import Told
-    from nnexp.report.claims import Judged
+    from nnexp.report.judgement import Judged
     from nnexp.report.tables import Grid
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnexp.report.claims import Judged
+    from nnexp.report.judgement import Judged
     from nnexp.report.statement import Statement
     from nnexp.store.runs import Run, Shelf
     from nnexp.sweep.claims import Claim

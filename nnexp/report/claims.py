@@ -18,106 +18,22 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from nnexp.components.base import NonNegative, Positive, Settings
-from nnexp.report.numbers import decimals_for, number, score
+from nnexp.report.judgement import Judged, Measure, Reading, Readings, Word, together
+from nnexp.report.numbers import number
 from nnexp.report.statistics import Difference, paired, summarize, welch
 from nnexp.report.verdict import FEWEST
 
-Word = Literal["supported", "refuted", "mixed", "inconclusive"]
 QUANTITIES = {"seconds": "train_seconds", "epochs": "epoch", "steps": "step", "parameters": "parameters"}
 """What a claim can be about beside final scores -> where a run in brief has it. Of all of them less is better."""
 ROUNDING = 1e-12
 """Of the largest score: what a mean may lie above the bar by rounding alone."""
-
-
-class Reading(NamedTuple):
-    """What one run says of a metric."""
-
-    value: float | None
-    state: Literal["measured", "capped", "failed", "missing"]
-    """`capped`: it never reached its target, and the value is where it ended; `failed`: it diverged, too."""
-
-
-Readings = Mapping[Hashable, Sequence[Reading]]
-"""The runs of one side by unit, a seed with its data; several where a side holds several levels."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """The metric of a rule."""
-
-    name: str
-    higher: bool
-    """Whether large is good."""
-    chance: float | None = None
-    """What a guess scores that knows nothing; None where that is not known."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What became of a claim, or of one part of it."""
-
-    word: Word
-    why: str
-    """What stands in the way of another word; nothing where there is nothing to say."""
-    rule: str
-    statement: str
-    metric: str = ""
-    """Of a claim in parts this and most of what follows is said by the parts."""
-    n: int = 0
-    """Pairs of seeds, or seeds of the smaller side; of an exact rule all seeds."""
-    in_pairs: bool = True
-    estimate: float | None = None
-    low: float | None = None
-    high: float | None = None
-    bar: float | None = None
-    """What the estimate has to exceed; of an exact rule what no deviation may."""
-    runs: int = 0
-    failed: int = 0
-    """Runs that failed or diverged, and count as said above."""
-    capped: int = 0
-    """Runs that never reached their target, and count with where they ended."""
-    parts: tuple[Judged, ...] = ()
-
-    def plain(self) -> dict[str, Any]:
-        """All of it as plain data."""
-        own = {key: value for key, value in vars(self).items() if key != "parts"}
-        return {**own, "parts": [part.plain() for part in self.parts]} if self.parts else own
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> Judged:
-        """From what `plain` made. Raises TypeError for anything else."""
-        parts = tuple(cls.read(part) for part in plain.get("parts", ()))
-        return cls(**{key: value for key, value in plain.items() if key != "parts"}, parts=parts)
-
-    @property
-    def interval(self) -> str:
-        """The estimate with its interval, as people read it."""
-        if self.estimate is None:
-            return "-"
-        half = None if self.low is None or self.high is None else (self.high - self.low) / 2
-        decimals = decimals_for(half)
-        text = score(self.estimate, decimals)
-        if self.rule == "difference":
-            text = text if text.startswith("-") else f"+{text}"
-        return text if self.low is None else f"{text} [{score(self.low, decimals)}, {score(self.high, decimals)}]"
-
-    def sentences(self) -> list[str]:
-        """A line of numbers for each rule, and what there is to say of it."""
-        if self.parts:
-            return [line for part in self.parts for line in part.sentences()]
-        estimate = "largest deviation " if self.rule == "exact" else f"{self.rule} "
-        told = f"{self.word}: {self.statement}; {estimate}{self.interval}, n = {self.n}"
-        told += "" if self.in_pairs else " (unpaired, Welch)"
-        for count, what in ((self.failed, "failed or diverged"), (self.capped, "never reached the target")):
-            told += f"; {count} of {self.runs} runs {what}" if count else ""
-        return [told + (f"; {self.why}" if self.why else "")]
 
 
 def _selection(value: Any) -> Any:
@@ -184,17 +100,13 @@ class Single(Rule):
         told = self._judged(measure, runs=len(states), failed=states.count("failed"), capped=states.count("capped"))
         if missing or not states:
             why = f"{missing} of {len(states)} planned runs are not there" if states else "there are no runs"
-            return _with(told, why=why)
+            return replace(told, why=why)
         found = self.weigh(sides, measure)
-        return _with(found, runs=told.runs, failed=told.failed, capped=told.capped)
+        return replace(found, runs=told.runs, failed=told.failed, capped=told.capped)
 
     def _judged(self, measure: Measure, **fields: Any) -> Judged:
         plain: dict[str, Any] = {"word": "inconclusive", "why": ""}
         return Judged(**(plain | fields), rule=self.label, statement=self.statement(measure.name), metric=measure.name)
-
-
-def _with(judged: Judged, **fields: Any) -> Judged:
-    return Judged(**{**vars(judged), **fields})
 
 
 class Compared(Single):
@@ -436,18 +348,6 @@ class All(Rule):
 
 AnyRule: Any = Union[tuple(rules().values())]  # noqa: UP007
 """For the JSON Schema."""
-
-
-def together(words: Sequence[Word]) -> Word:
-    """The word of several claims at once.
-
-    >>> together(["supported", "refuted", "inconclusive"]), together(["refuted", "inconclusive"])
-    ('mixed', 'inconclusive')
-    """
-    kinds = set(words)
-    if kinds in ({"supported"}, {"refuted"}):
-        return words[0]
-    return "mixed" if {"supported", "refuted"} <= kinds else "inconclusive"
 
 
 def said(selection: Mapping[str, Any]) -> str:

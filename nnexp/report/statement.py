@@ -1,7 +1,8 @@
 """claim.json in a sweep's folder: what was claimed of its runs, when, and what became of it.
 
 It holds every version of claim and plan that was stated, when that was, how many of the runs were there already, and
-the last judgement. A statement is known by a hash of the claim, the description and the fingerprints of the runs.
+the last judgement. A statement is known by a hash of the claim, the description and the fingerprints of the runs; how
+the claim is worded, and its source, stand beside it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nnexp.errors import InputError
-from nnexp.report.claims import Judged
+from nnexp.report.judgement import Judged
 from nnexp.store.folder import finite, write_whole
 from nnexp.store.parents import now
 from nnexp.store.runs import CLAIM
@@ -36,6 +37,12 @@ class Statement:
     def before_runs(self) -> bool:
         """Whether it was made before any of the runs was there, and before another version was judged."""
         return not self.current["runs_there"] and not self.current.get("after_verdict", False)
+
+    @property
+    def wording(self) -> tuple[str, str]:
+        """The claim in a sentence, and where it is claimed, as the sweep's file words it; '' for what it leaves out."""
+        text, source = (self.current.get(key) for key in ("text", "source"))
+        return str(text or ""), str(source or "")
 
     def __str__(self) -> str:
         current, first = self.current, self.statements[0]

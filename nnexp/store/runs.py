@@ -246,6 +246,8 @@ class SweepRecord:
     """Fingerprint of each planned run -> the name of its case."""
     origin: Origin | None = None
     """None for a plan that was written by an earlier version."""
+    measures: bool = False
+    """Whether its runs measure a configuration, and compare nothing."""
 
     @property
     def name(self) -> str:
@@ -310,7 +312,9 @@ class Shelf:
             cases = {str(run["fingerprint"]): None if run["case"] is None else str(run["case"]) for run in plan["runs"]}
             told = plan.get("origin")
             origin = None if told is None else Origin(**{**told, "words": tuple(told["words"])})
-            self.sweeps.append(SweepRecord(path.parent, str(plan["started"]), cases, origin))
+            self.sweeps.append(
+                SweepRecord(path.parent, str(plan["started"]), cases, origin, bool(plan.get("measures")))
+            )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             self.damaged.append(Damaged(path.parent, f"plan.json cannot be used ({type(error).__name__}: {error})"))
 
@@ -332,13 +336,15 @@ class Shelf:
         return {run.brief.fingerprint: run for run in self.runs if run.status in RESUMABLE}
 
     def latest(self) -> list[Run]:
-        """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep."""
-        sweeps = [(sweep, self.runs_of(sweep)) for sweep in self.sweeps[-1:]]
-        if sweeps and sweeps[0][1]:
-            sweep, members = sweeps[0]
-            if self.runs[-1].brief.created <= max(sweep.started, max(run.brief.created for run in members)):
-                return members
-        return self.runs[-10:]
+        """The latest sweep, or the latest runs (ten at most) where they are newer than every sweep.
+
+        What was run to measure one configuration is passed over, unless there is nothing else.
+        """
+        sweeps = [sweep for sweep in self.sweeps if not sweep.measures]
+        runs = self._but_for(self.runs, [sweep for sweep in self.sweeps if sweep.measures])
+        members = self.runs_of(sweeps[-1]) if sweeps else []
+        ended = max((sweeps[-1].started, *(run.brief.created for run in members))) if members else ""
+        return members if members and runs[-1].brief.created <= ended else runs[-10:]
 
     def select(self, words: Sequence[str]) -> list[Run]:
         """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2`, `@best` or `@tag`.
@@ -400,10 +406,15 @@ class Shelf:
 
     def _without_trials(self, runs: list[Run]) -> list[Run]:
         """Runs but for the trials of a tuning, which are no results; its own name (`<sweep>-tuning`) selects those."""
-        tuned = [sweep for sweep in self.sweeps if sweep.origin is not None and sweep.origin.part == TUNING]
-        trials = {fingerprint for sweep in tuned for fingerprint in sweep.cases}
-        trials -= {fingerprint for sweep in self.sweeps if sweep not in tuned for fingerprint in sweep.cases}
-        return [run for run in runs if run.brief.fingerprint not in trials] or runs
+        return self._but_for(runs, [s for s in self.sweeps if s.origin is not None and s.origin.part == TUNING])
+
+    def _but_for(self, runs: list[Run], sweeps: list[SweepRecord]) -> list[Run]:
+        """Runs but for those that only these sweeps have; all where no other is left."""
+        if not sweeps:
+            return runs
+        inner = {fingerprint for sweep in sweeps for fingerprint in sweep.cases}
+        inner -= {fingerprint for sweep in self.sweeps if sweep not in sweeps for fingerprint in sweep.cases}
+        return [run for run in runs if run.brief.fingerprint not in inner] or runs
 
     def _inside(self, path: Path) -> list[Run]:
         for sweep in self.sweeps:

@@ -60,7 +60,8 @@ def threefold(described: Sweep, seeds: int) -> Sweep:
             fixed = {key: Tree(value, {(): place}, {(): place}) for key, value in own.items()}
             trials += replace(level, fixed={**level.fixed, **fixed}).runs([first + seed], {}, None)
     name = f"{described.name[:51]}-calibration"
-    return replace(described, name=name, spec={**described.spec, "calibration": {"seeds": seeds}}, trials=trials)
+    spec = {**described.spec, "calibration": {"seeds": seeds}}
+    return replace(described, name=name, spec=spec, trials=trials, measures=True)
 
 
 def sampling(runs: Sequence[Run], trials: Sequence[Trial], metric: str) -> Sampling | None:

@@ -15,7 +15,8 @@ from nnexp.config.draft import Draft, unnamed
 from nnexp.config.problems import problems_of, report
 from nnexp.config.yaml import KeyPath
 from nnexp.errors import InputError, Problem, did_you_mean, nearest
-from nnexp.report.claims import QUANTITIES, All, Judged, Measure, Reading, Rule, Single, rules, said
+from nnexp.report.claims import QUANTITIES, All, Rule, Single, rules, said
+from nnexp.report.judgement import Judged, Measure, Reading
 from nnexp.report.numbers import number
 from nnexp.report.rows import named_metric
 from nnexp.report.statement import Statement, stated_in
@@ -291,7 +292,9 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
             "said": sweep.claim.rule.plain(),
         }
         statements.append({"hash": digest, "stated": now(), **told})
-    return Statement(identity.folder(course.first) / CLAIM, statements, digest)
+    statement = Statement(identity.folder(course.first) / CLAIM, statements, digest)
+    statement.current.update(text=sweep.claim.rule.text, source=sweep.claim.rule.source)  # as they are worded now
+    return statement
 
 
 def _digest(plain: Any) -> str:

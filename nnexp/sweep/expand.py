@@ -178,6 +178,8 @@ class Sweep:
     """The rule by which seeds are added until it is known; None: the seeds are those."""
     claim: Claim | None = None
     """What is claimed of the runs."""
+    measures: bool = False
+    """Whether the runs measure a configuration, as those of `nnexp calibrate` and `variance`, and compare nothing."""
 
     @property
     def by_results(self) -> str:

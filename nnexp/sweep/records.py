@@ -105,6 +105,7 @@ class Records:
             "versions": told["versions"],
             "machine": {"host": told["host"], **told["machine"]},
             "by_results": self.plan.sweep.by_results,
+            "measures": self.plan.sweep.measures,
             "extended": extended,
             "runs": runs,
         }

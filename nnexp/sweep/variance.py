@@ -139,7 +139,7 @@ def crossed(described: Sweep, chosen: Design) -> Sweep:
         trials += cell.runs([seeds["seed"]], {}, None)
     told: dict[str, Any] = {"streams": chosen.names, "levels": chosen.levels, "blocks": chosen.blocks}
     name = f"{described.name[:54]}-variance"
-    return replace(described, name=name, spec={**described.spec, "variance": told}, trials=trials)
+    return replace(described, name=name, spec={**described.spec, "variance": told}, trials=trials, measures=True)
 
 
 def designed(described: Sweep, levels: int, blocks: int) -> Design:

@@ -129,6 +129,9 @@ def test_compare_shows_it(tmp_path: Path) -> None:
         ("small", "iris", "validation_accuracy", 10)
     ]
     assert "small" in nnexp("calibrate", cwd=tmp_path).out
+    latest = nnexp("compare", "--format", "csv", cwd=tmp_path).out
+    assert calibrate(path, "stop.epochs=1", "--quiet").code == 0
+    assert nnexp("compare", "--format", "csv", cwd=tmp_path).out == latest, "a calibration compares nothing"
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:

@@ -88,6 +88,13 @@ def test_the_claim_is_written_before_the_first_run(judged: tuple[Path, Outcome])
     assert "test_loss" not in (path.parent / "runs/sweeps").glob("*/runs.csv").__next__().read_text()
 
 
+def test_a_report_tells_it_as_the_file_words_it(judged: tuple[Path, Outcome]) -> None:
+    path, result = judged
+    assert nnexp("report", "--out", "r.md", cwd=path.parent).code == 0
+    text = (path.parent / "r.md").read_text()
+    assert f"**The claim is {result.json['claim']['word']}: Adam learns.**\n\n- Source: a book.\n" in text
+
+
 def test_a_claim_that_changes_is_no_prediction(tmp_path: Path) -> None:
     path = claiming(tmp_path)
     assert "stated before the first run" in sweep(path).out
@@ -100,6 +107,7 @@ def test_a_claim_that_changes_is_no_prediction(tmp_path: Path) -> None:
     claiming(tmp_path, claim={**BETTER, "text": "in other words", "source": "elsewhere"})
     assert "stated before the first run" in sweep(path).out, "it is the first claim again"
     assert len(stated(tmp_path)["statements"]) == 2
+    assert [one["text"] for one in stated(tmp_path)["statements"]] == ["in other words", None]
 
 
 def test_more_seeds_are_another_plan(tmp_path: Path) -> None:
@@ -138,6 +146,10 @@ def test_a_tuned_comparison_is_judged_by_its_fresh_seeds(tmp_path: Path) -> None
     assert "stated before the first run" in " ".join(result.json["notes"])
     first, second = sorted(tmp_path.glob("runs/sweeps/*/claim.json"))
     assert json.loads(first.read_text()) == json.loads(second.read_text())
+    assert nnexp("report", "--out", "r.md", cwd=tmp_path).code == 0
+    assert (
+        "| tuned: optimizer.lr | 2 trials a level (random search), each judged by " in (tmp_path / "r.md").read_text()
+    )
     claiming(tmp_path, claim=WORSE, grid={"optimizer": ["sgd", "adam"]}, tune=tune)
     assert "claim changed when 16 runs were there" in sweep(path).out
 

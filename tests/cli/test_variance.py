@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ def test_first_cells_are_the_plain_runs(tmp_path: Path) -> None:
     assert result.code == 0, result.err
     assert "16 runs, 1 already there" in result.err
     assert "pairing: " in result.out
+    [plan] = (tmp_path / "runs" / "sweeps").glob("*/plan.json")
+    assert json.loads(plan.read_text())["measures"] is True
 
 
 def test_runs_that_diverge(tmp_path: Path) -> None:

@@ -11,20 +11,8 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from nnexp.report.claims import (
-    All,
-    Diff,
-    Exact,
-    Judged,
-    Measure,
-    Ratio,
-    Reading,
-    Readings,
-    Single,
-    Word,
-    rules,
-    together,
-)
+from nnexp.report.claims import All, Diff, Exact, Ratio, Single, rules
+from nnexp.report.judgement import Judged, Measure, Reading, Readings, Word, together
 from nnexp.report.verdict import FEWEST
 
 ACCURACY = Measure("accuracy", higher=True, chance=0.1)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from nnexp import __version__
 from nnexp.errors import InputError
+from nnexp.report.judgement import Judged
 from nnexp.report.page import printed
 from nnexp.report.page.blocks import Code, Document, Facts, Figure, Fold, Points, Section, Table, Text
 from nnexp.report.page.files import usual_place
@@ -28,7 +29,9 @@ from nnexp.report.page.html import as_page
 from nnexp.report.page.inline import INKS
 from nnexp.report.page.markdown import as_markdown
 from nnexp.report.pictures.style import Picture
+from nnexp.report.statement import Statement
 from nnexp.report.tables import Column, Grid
+from nnexp.report.tuning import Findings, Found
 from tests.browser import Browser, chromium, required
 from tests.command import nnexp
 from tests.past import ADAM, alter, past_run, past_sweep, read
@@ -277,6 +280,141 @@ def test_different_data_sets_are_not_judged(tmp_path: Path) -> None:
         past_run(tmp_path / "runs", 0.5, seed=seed)
         past_run(tmp_path / "runs", 0.7, seed=seed, dataset={"name": "circles"}, record_data="1" * 16)
     assert "No verdict: different data sets (circles, moons)" in text_of(report(tmp_path, "--by", "dataset"))
+
+
+DATA_SETS = ("moons", "circles", "spiral", "xor", "iris")
+
+
+def several_data_sets(folder: Path) -> None:
+    """Two optimizers on five data sets, each with seven seeds; the second data set has another winner."""
+    for number, dataset in enumerate(DATA_SETS):
+        for optimizer, values in ACCURACY.items():
+            for seed, value in enumerate(values):
+                settings = {"name": optimizer, "lr": 0.1} if optimizer == "sgd" else ADAM
+                accuracy = 1.6 - value if dataset == "circles" else value
+                past_run(folder / "runs", accuracy, seed=seed, optimizer=settings, dataset={"name": dataset},
+                         record_data=f"{number}" * 16)  # fmt: skip
+
+
+def test_several_data_sets(tmp_path: Path, browser: Browser) -> None:
+    pytest.importorskip("matplotlib")
+    several_data_sets(tmp_path)
+    words = ("past", "--by", "optimizer")
+    page = report(tmp_path, *words, "--out", "s.html")
+    told = nnexp("compare", *words, cwd=tmp_path).out
+    order = [
+        "change validation_accuracy on 5 data sets?",
+        "circles · iris · moons · spiral · xor · 2 levels · 70 runs",
+        "No claim about ranks, for 5 data sets cannot decide between 2 levels",
+        "validation_accuracy by optimizer, moons",
+        "difference to sgd, moons",
+        "adam is better than sgd: +0.1114",
+        "validation_accuracy by optimizer, circles",
+        "difference to sgd, circles",
+        "adam is worse than sgd: -0.1114",
+        "validation_accuracy by optimizer, spiral",
+        "ranks of validation_accuracy by optimizer over 5 data sets",
+        "Single runs",
+    ]
+    places, begin = [], 0
+    for one in order:
+        places.append(text_of(page).find(one, begin))
+        assert places[-1] >= 0, one
+        begin = places[-1]
+    assert page.words.count("p: exact sign flips") == 5
+    ranks = page.tables[10]
+    assert ranks[0][0] == "optimizer"
+    assert all(cell in told for row in ranks[1:] for cell in row)
+    drawn = [str(found["aria-label"]) for tag, found in page.tags if tag == "svg"]
+    assert [label.split(" of ")[0] for label in drawn] == ["mean ranks", "performance profiles"]
+    browser.events.clear()
+    browser.open(tmp_path / "s.html")
+    assert browser.complaints == []
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    report_text = (tmp_path / written(tmp_path, "report", *words, "--format", "markdown").strip()).read_text()
+    assert re.findall(r"!\[.*?\]\(.*/(.*?)\)", report_text) == ["ranks.svg", "profiles.svg"]
+    assert "validation_accuracy by optimizer, circles:\n\n| optimizer |" in report_text
+
+
+def test_a_look_over_several_data_sets_counts_once(tmp_path: Path) -> None:
+    several_data_sets(tmp_path)
+    words = text_of(report(tmp_path, "past", "--by", "optimizer", "--test", "--out", "t.html"))
+    assert "1 look at circles; 1 look at iris; 1 look at moons; 1 look at spiral; 1 look at xor" in words
+    assert len((tmp_path / "runs" / ".test-looks.jsonl").read_text().splitlines()) == 1
+
+
+SAYS = "optimizer adam is better than optimizer sgd in validation_accuracy"
+
+
+def claimed(sweep: Path, **wording: str) -> None:
+    """A claim of a sweep that was stated and judged."""
+    judged = Judged("supported", "", "difference", SAYS, "validation_accuracy", 7, True, 0.111, 0.103, 0.119, 0.0, 14)
+    stated = {"hash": "ab" * 16, "stated": "2026-01-01T09:30:00+00:00", "claim": "c", "plan": "p", "runs_there": 0}
+    Statement(sweep / "claim.json", [{**stated, "after_verdict": False, "said": {}, **wording}], "ab" * 16).write(
+        judged
+    )
+
+
+def test_a_claim_with_its_wording_and_source(tmp_path: Path) -> None:
+    two_levels(tmp_path)
+    sweep = tmp_path / "runs" / "sweeps" / "optimizers-0a1b2c"
+    assert "Claim" not in [section.strip() for section in report(tmp_path, "--out", "r.html").words.split("\n")]
+    claimed(sweep, text="Adam <b>always</b> wins.", source="a *lecture*")
+    lines = [
+        "The claim is supported: Adam <b>always</b> wins.",
+        "Source: a *lecture*.",
+        f"Supported: {SAYS}; difference +0.1110 [0.1030, 0.1190], n = 7.",
+        "Stated before the first run (plan abababababab, 2026-01-01 09:30 UTC).",
+    ]
+    words = text_of(report(tmp_path, "--out", "r.html"))
+    places = [words.find(line) for line in ("adam is better.", "Claim", *lines, "Final values")]
+    assert -1 not in places
+    assert places == sorted(places)
+    written(tmp_path, "report", "--out", "r.md")
+    text = unescape((tmp_path / "r.md").read_text()).replace("\\", "")
+    assert "## Claim\n\n**The claim is supported: Adam <b>always</b> wins.**\n\n- Source: a *lecture*.\n" in text
+    assert all(line in text for line in lines)
+
+
+def test_a_claim_that_an_earlier_version_wrote_has_no_wording(tmp_path: Path) -> None:
+    two_levels(tmp_path)
+    sweep = tmp_path / "runs" / "sweeps" / "optimizers-0a1b2c"
+    claimed(sweep)
+    words = text_of(report(tmp_path, "--out", "r.html"))
+    assert f"The claim is supported: {SAYS}." in words
+    assert "Source:" not in words
+    (sweep / "claim.json").write_text("{")
+    assert "claim.json cannot be used" in text_of(report(tmp_path, "--out", "r.html")), "the rest is told all the same"
+
+
+def test_how_levels_were_tuned(tmp_path: Path) -> None:
+    two_levels(tmp_path)
+    sweep = tmp_path / "runs" / "sweeps" / "optimizers-0a1b2c"
+    points = [{"optimizer.lr": 0.01}, {"optimizer.lr": 3.0}]
+    levels = [
+        Found({"optimizer": "sgd"}, points, [0.7, 0.8], 1, {"optimizer.lr": "upper"}),
+        Found({"optimizer": "adam"}, points, [0.9, None], 0, {}),
+        Found({"optimizer": "rprop"}, points, [None, None], None, {}),
+    ]
+    (sweep / "trials.json").write_text(json.dumps(Findings("validation_accuracy", True, True, levels).plain()))
+    tune = (
+        "tune: {optimizer.lr: [{log: [0.01, 3]}], budget: 2, seeds: [1000000, 1000001, 1000002], search: {name: sobol}}"
+    )
+    (sweep / "sweep.yaml").write_text(tune + "\n")
+    words = text_of(report(tmp_path, "--out", "r.html"))
+    how = "2 trials a level (sobol search), each judged by validation_accuracy, the mean over seeds 1000000 to 1000002"
+    assert f"tuned: optimizer.lr{how}" in words
+    found = "optimizer sgd: lr 3 (the upper edge of its range), scored 0.8000; optimizer adam: lr 0.01, scored 0.9000"
+    assert f"tuned to{found}; optimizer rprop: no trial has a score" in words
+    written(tmp_path, "report", "--out", "r.md")
+    assert f"| tuned: optimizer.lr | {how} |" in (tmp_path / "r.md").read_text()
+    (sweep / "sweep.yaml").write_text("search: {name: random}\n")  # its trials are the runs
+    assert "tuned" not in text_of(report(tmp_path, "--out", "r.html"))
+    (sweep / "sweep.yaml").write_text(tune + "\n")
+    (sweep / "trials.json").write_text('{"levels": [1]}')
+    assert "trials.json or sweep.yaml in the sweep's folder cannot be used" in text_of(
+        report(tmp_path, "--out", "r.html")
+    )
 
 
 def test_test_scores_are_a_look(levels: Path) -> None:

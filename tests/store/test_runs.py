@@ -289,6 +289,28 @@ def test_the_latest(shelf: Shelf, tmp_path: Path) -> None:
     assert Shelf(tmp_path / "nothing").latest() == []
 
 
+def test_the_latest_compares_something(shelf: Shelf, tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    members = {run.id for run in shelf.latest()}
+    shared, own = past_run(root, 0.5, seed=30), past_run(root, 0.6, seed=31)
+    folder = past_sweep(root, "small-calibration-abc", [shared, own], "2026-02-01")
+    assert {run.record["seed"] for run in Shelf(root).latest()} == {30, 31}, "an earlier version did not say what it is"
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps({**plan, "measures": True}))
+    assert {run.id for run in Shelf(root).latest()} == members
+    assert Shelf(root).select(["@best"])[0].id in members
+    assert [run.record["seed"] for run in Shelf(root).select(["small-calibration"])] == [30, 31]
+    past_sweep(root, "later-abc", [shared], "2026-01-31")
+    assert [run.record["seed"] for run in Shelf(root).latest()] == [30], "a sweep has it, too"
+
+
+def test_the_latest_measures_where_nothing_else_is_there(tmp_path: Path) -> None:
+    folder = past_sweep(tmp_path, "v-1", [past_run(tmp_path, 0.5, seed=seed) for seed in (1, 2)], "2026-02-01")
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps({**plan, "measures": True}))
+    assert [run.record["seed"] for run in Shelf(tmp_path).latest()] == [1, 2]
+
+
 def test_a_sweep_counts_each_planned_run_once(tmp_path: Path) -> None:
     # the same computation four times: what has ended stands for it, the latest of those
     runs = [

@@ -34,20 +34,25 @@ def answer(grid: Grid, runs: Sequence[Run], levels: Levels) -> list[Block]:
         return [Text(f"No answer: none of {told(len(runs), 'run')} has a final score ({statuses(runs)}).", "strong")]
     if grid.meta["kind"] == "runs":
         return _of_runs(grid, runs, levels, metric)
-    small: list[Block] = [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
+    small = basis(grid)
     plain = [line for line in grid.findings if not line.startswith(BASIS)]
-    if grid.meta["kind"] != "levels":
-        return [Points([sentence(line) for line in plain]), *small]
     if not grid.findings:
         return [Text(_no_verdict(grid, metric), "strong")]
     names = [name_of(grid, row) for row in grid.rows]
     said = [sentence(line, names) for line in plain]
+    if grid.meta["kind"] == "tasks":
+        return [Text(said[0], "strong"), *([Points(said[1:])] if said[1:] else [])]
     words = {row["verdict"] for row in grid.rows}
     if "confounded" in words:
         return [Text(said[0], "strong"), Points(said[1:]), *small] if said[1:] else [Text(said[0], "strong"), *small]
     if "better" not in words:
         said += _best(grid)
     return [Text(_in_short(grid, metric), "strong"), Points(said), *small]
+
+
+def basis(grid: Grid) -> list[Block]:
+    """What the numbers in the findings are."""
+    return [Text(line, "small") for line in grid.findings if line.startswith(BASIS)]
 
 
 def _best(grid: Grid) -> list[str]:

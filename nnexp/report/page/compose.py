@@ -31,6 +31,8 @@ OPEN = 30
 """Runs up to which their table is shown unfolded."""
 MOST = 1000
 """Runs in it, at most."""
+NAMED = 3
+"""Data sets that a title names."""
 
 MEANINGS = {
     "n": "runs that finished with a score; the same computation counts once",
@@ -96,7 +98,7 @@ def compose(runs: Sequence[Run], sweep: SweepRecord | None, root: Path, wish: Wi
     sections.append(Section("Single runs", [*_single(each, len(runs)), *(notes if grid is each else [])]))
     if said := _said(runs):
         sections.append(Section("Notes", [Facts(said)]))
-    sections.append(Section("Design", design(runs, levels, grid, root)))
+    sections.append(Section("Design", design(runs, levels, grid, root, sweep)))
     sections.append(Section("Configurations", origin.configurations(levels)))
     sections.append(Section("Reproduction", origin.again(runs, sweep, wish.words)))
     if drawn.missing:
@@ -128,34 +130,41 @@ def _title(runs: Sequence[Run], levels: Levels, sweep: SweepRecord | None, grid:
     question, lead = origin.described(sweep) if sweep is not None else ("", "")
     if question:
         return question, lead
-    where = f" on {', '.join(datasets_of(runs))}"
+    names = datasets_of(runs)
+    where = f" on {', '.join(names) if len(names) <= NAMED else f'{len(names)} data sets'}"
     what = grid.meta["metric"] or "what comes out"
     if len(levels.each) > 1:
         heads = list(headings(levels.keys).values())
         shown = heads if len(heads) <= 3 else [*heads[:2], f"{len(heads) - 2} more"]
         keys = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
         return f"How {'does' if len(heads) == 1 else 'do'} {keys} change {what}{where}?", lead
-    names = ", ".join(sorted({run.name for run in runs}))
+    called = ", ".join(sorted({run.name for run in runs}))
     if len(runs) == 1:
-        return f"Run {runs[0].id} of {names}, seed {runs[0].brief.seed}{where}", lead
-    return f"What does {names} come to{where}, over {told(len(runs), 'run')}?", lead
+        return f"Run {runs[0].id} of {called}, seed {runs[0].brief.seed}{where}", lead
+    return f"What does {called} come to{where}, over {told(len(runs), 'run')}?", lead
 
 
 def _claim(sweep: SweepRecord | None) -> list[Block]:
     """What was claimed of the sweep, when, and what became of it."""
-    found = judged_in(sweep.path) if sweep is not None else None
+    try:
+        found = judged_in(sweep.path) if sweep is not None else None
+    except InputError as error:
+        return [Text(answers.sentence(str(error)))]
     if found is None:
         return []
     statement, judged = found
-    text = statement.current["said"].get("text") or judged.statement
-    said = [answers.sentence(line) for line in (*judged.sentences(), str(statement))]
-    return [Text(f"The claim is {judged.word}: {text}.", "strong"), Points(said)]
+    text, source = statement.wording
+    said = [*([f"source: {source}"] if source else []), *judged.sentences(), str(statement)]
+    head = answers.sentence(f"the claim is {judged.word}: {text or judged.statement}")
+    return [Text(head, "strong"), Points([answers.sentence(line) for line in said])]
 
 
 def _of_one(grid: Grid) -> list[Block]:
     """The table of one task, and what is known of it."""
-    said = [answers.sentence(line) for line in (*grid.findings, *grid.notes)]
-    return [Table(grid), *([Points(said)] if said else [])]
+    names = [answers.name_of(grid, row) for row in grid.rows]
+    lines = [line for line in (*grid.findings, *grid.notes) if not line.startswith(answers.BASIS)]
+    said = [answers.sentence(line, names) for line in lines]
+    return [Table(grid), *([Points(said)] if said else []), *answers.basis(grid)]
 
 
 def _meanings(grids: Sequence[Grid]) -> list[tuple[str, str]]:

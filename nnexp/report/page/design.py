@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from nnexp.config.yaml import read
+from nnexp.errors import InputError
 from nnexp.report.frame import HIDDEN, _missing, config_columns, higher_is_better, metric_columns, varying
 from nnexp.report.grouping import Levels, in_order
-from nnexp.report.numbers import duration, number
+from nnexp.report.numbers import duration, number, score
 from nnexp.report.page.answer import spans, statuses, told
 from nnexp.report.page.blocks import Block, Facts, Fold
 from nnexp.report.rows import datasets_of, plain, varies_within
-from nnexp.report.tables import Grid
+from nnexp.report.tables import Grid, headings
 from nnexp.store.looks import so_far
 
 if TYPE_CHECKING:
-    from nnexp.store.runs import Run
+    from nnexp.store.runs import Run, SweepRecord
 
 MOST = 12
 """Values of a key that are written out."""
@@ -26,8 +29,10 @@ NOTHING: tuple[Any, ...] = (None, "none", "", (), [], {})
 """Values that say that something is not there."""
 
 
-def design(runs: Sequence[Run], levels: Levels, grid: Grid, root: Path) -> list[Block]:
-    """What varied, n, seeds, pairing, data; below it, folded, what was the same in all runs."""
+def design(
+    runs: Sequence[Run], levels: Levels, grid: Grid, root: Path, sweep: SweepRecord | None = None
+) -> list[Block]:
+    """What varied, how it was tuned, n, seeds, pairing, data; below it, folded, what was the same in all runs."""
     rows = [(key.removesuffix(".name"), _values([level.values[i] for level in levels.each]))
             for i, key in enumerate(levels.keys)]  # fmt: skip
     rows = [(f"varied: {key}", said) for key, said in rows]
@@ -35,6 +40,7 @@ def design(runs: Sequence[Run], levels: Levels, grid: Grid, root: Path) -> list[
     pooled = [key for key in varying(levels.data, config) if key not in (*levels.keys, "seed")]
     pooled = [key for key in pooled if varies_within(levels.data, levels.keys, key)]
     rows += [(f"pooled: {key.removesuffix('.name')}", _values(levels.data[key])) for key in pooled]
+    rows += _tuned(sweep.path) if sweep is not None else []
     rows.append(("runs", f"{told(len(runs), 'run')}: {statuses(runs)}"))
     rows.append(("seeds", _seeds(levels)))
     if metric := grid.meta["metric"]:
@@ -51,6 +57,42 @@ def design(runs: Sequence[Run], levels: Levels, grid: Grid, root: Path) -> list[
     rows += _effort(runs)
     shared = _shared(runs)
     return [Facts(rows), *([Fold("What all runs share", [Facts(shared)])] if shared else [])]
+
+
+def _tuned(folder: Path) -> list[tuple[str, str]]:
+    """How a sweep was tuned, and what was found; nothing where it was not."""
+    if not (folder / "trials.json").is_file():
+        return []
+    try:
+        tune = read(folder / "sweep.yaml").data.get("tune")
+        if tune is None:  # a search, whose trials are the runs
+            return []
+        found = json.loads((folder / "trials.json").read_text(encoding="utf-8"))
+        keys = list(dict.fromkeys(key for one in found["levels"] for trial in one["trials"] for key in trial["values"]))
+        counts = dict.fromkeys(number(end(len(one["trials"]) for one in found["levels"])) for end in (min, max))
+        seeds = f"{'the mean over seeds' if len(tune['seeds']) > 1 else 'that of seed'} {spans(tune['seeds'])}"
+        how = f"{' to '.join(counts)} trials a level ({tune['search']['name']} search), each judged by "
+        how += f"{found['metric']}, {seeds}"
+        heads = headings(keys)
+        best = [_found(one, heads) for one in found["levels"][:MOST]]
+        best += [f"and {len(found['levels']) - MOST} more"] if len(found["levels"]) > MOST else []
+    except (InputError, OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [("tuned", "how, cannot be told: trials.json or sweep.yaml in the sweep's folder cannot be used")]
+    return [(f"tuned: {', '.join(key.removesuffix('.name') for key in keys)}", how), ("tuned to", "; ".join(best))]
+
+
+def _found(level: Mapping[str, Any], heads: Mapping[str, str]) -> str:
+    """The best trial of a level."""
+    name = ", ".join(
+        number(value) if key == "case" else f"{headings([key])[key]} {number(value)}"
+        for key, value in level["level"].items()
+    )
+    said = "no trial has a score"
+    if (best := level["best"]) is not None:
+        at = {key: f" (the {side} edge of its range)" for key, side in level["edges"].items()}
+        values = ", ".join(f"{heads[key]} {number(value)}{at.get(key, '')}" for key, value in best["values"].items())
+        said = f"{values}, scored {score(best['score'])}"
+    return f"{name}: {said}" if name else said
 
 
 def _values(found: Sequence[Any]) -> str:

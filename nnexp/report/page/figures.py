@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError
@@ -72,9 +73,9 @@ def figures(runs: Sequence[Run], grid: Grid, tell: Tell) -> Drawn:
 
         across = grid.meta["across"]
         compared = levels_of(runs, grid.meta["by"], [across])
-        tasks = tasks_in(compared, across, metric)
-        add(drawn.strips, "ranks", lambda: Ranks(compared, tasks))
-        add(drawn.strips, "profiles", lambda: Profiles(compared, tasks))
+        tasks = cache(lambda: tasks_in(compared, across, metric))  # both pictures tell what it raises
+        add(drawn.strips, "ranks", lambda: Ranks(compared, tasks()))
+        add(drawn.strips, "profiles", lambda: Profiles(compared, tasks()))
         return drawn
     if scored and any(len(level.runs) > 1 for level in levels.each):
         add(drawn.strips, "strips", lambda: Strips(_best(levels, grid, "strips"), metric))
