@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nnexp.report.frame import HIDDEN, _missing, config_columns, higher_is_better, metric_columns, varying
+from nnexp.report.frame import HIDDEN, config_columns, higher_is_better, metric_columns, missing, varying
 from nnexp.report.grouping import Levels, in_order
 from nnexp.report.numbers import duration, number
 from nnexp.report.page.answer import spans, statuses, told
@@ -107,7 +107,7 @@ def _shared(runs: Sequence[Run]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for key, value in first.config.items():
         top, _, rest = key.partition(".")
-        if top in (*HIDDEN, "seed") or _missing(value) or value in NOTHING or isinstance(value, bool):
+        if top in (*HIDDEN, "seed") or missing(value) or value in NOTHING or isinstance(value, bool):
             continue
         if all(key in other.config and other.config[key] == value for other in others):
             said = number(value)
