@@ -121,7 +121,7 @@ def compare(
         across=across,
     )
     root = runs_root(runs)
-    show_comparison(_selected(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
+    show_comparison(selected_in(root, words, where), keys, metric, where, sort, top, each, columns, how, asked, root)
 
 
 def show_comparison(
@@ -160,7 +160,8 @@ def _target(word: str | None) -> float | None:
         raise InputError(f"--reach: '{word}' is no number; give the score to reach, such as 0.95") from None
 
 
-def _selected(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:
+def selected_in(root: Path, words: list[str] | None, where: list[str] | None) -> list[Run]:
+    """Those of `selected` in a runs folder, of which damaged ones are named. Raises InputError."""
     from nnexp.store.runs import Shelf
 
     shelf = Shelf(root)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.compare import RunWords, _selected
+from nnexp.cli.compare import RunWords, selected_in
 from nnexp.cli.console import RunsOption, out, runs_root
 from nnexp.errors import InputError
 
@@ -178,7 +178,7 @@ def _chosen(words: list[str] | None, where: list[str] | None, runs: Path | None)
     """The runs that the words and conditions of a command mean. Raises InputError where there are none."""
     from nnexp.report.choose import matching
 
-    chosen = matching(_selected(words, where, runs_root(runs)), where or ())
+    chosen = matching(selected_in(runs_root(runs), words, where), where or ())
     if not chosen:
         raise InputError("no runs are left to draw" + (f" where {' and '.join(where)}" if where else ""))
     return chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nnexp.errors import InputError, did_you_mean
@@ -66,3 +67,20 @@ class Asked:
     def explicit(self) -> bool:
         """Whether a verdict was asked for, rather than shown because it can be."""
         return self.baseline is not None or self.margin is not None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which table of levels is wanted."""
+
+    keys: list[str]
+    """Whose values the levels are."""
+    metric: str | None
+    """None where no run has finished."""
+    config: Sequence[str]
+    """The columns that hold configuration."""
+    sort: str | None
+    """The column that rows are in the order of, a - in front for the largest first; None for the best first."""
+    top: int | None
+    """How many rows are shown; None for all."""
+    asked: Asked

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.report import frame as frames
-from nnexp.report.asked import Asked
+from nnexp.report.asked import Asked, Wanted
 from nnexp.report.choose import matching
 from nnexp.report.firewall import not_test, told
 from nnexp.report.frame import Frame
@@ -89,11 +89,11 @@ def compare(
         if across:
             _by_final_scores(asked, f"a comparison over several values of {across} (choose one with --where)")
             compared = keys if by else keys_within(data, differing, across)
-            return over_tasks(chosen, data, compared, across, metric, config, sort, top, asked)
+            return over_tasks(chosen, data, across, Wanted(compared, metric, config, sort, top, asked))
     if keys and aggregate is not False:
         from nnexp.report.levels import levels
 
-        return levels(chosen, data, keys, differing, metric, config, sort, top, asked)
+        return levels(chosen, data, differing, Wanted(keys, metric, config, sort, top, asked))
     if asked.curves or asked.match:
         raise InputError(
             "--summary, --reach and --match are for levels, and here every run has a row; say by what: --by KEY"

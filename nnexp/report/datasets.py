@@ -9,7 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError
 from nnexp.report import frame as frames
-from nnexp.report.asked import Asked
+from nnexp.report.asked import Asked, Wanted
 from nnexp.report.findings import p_in_words
 from nnexp.report.frame import Frame
 from nnexp.report.levels import levels
@@ -25,31 +25,22 @@ SHOWN = 4
 """Pairs of levels that have sentences of their own."""
 
 
-def over_tasks(
-    runs: Sequence[Run],
-    data: Frame,
-    keys: list[str],
-    across: str,
-    metric: str | None,
-    config: Sequence[str],
-    sort: str | None,
-    top: int | None,
-    asked: Asked,
-) -> Grid:
+def over_tasks(runs: Sequence[Run], data: Frame, across: str, wanted: Wanted) -> Grid:
     """A table of levels for each task, and one of ranks. Raises InputError as `levels` does, and without scores."""
-    if metric is None:
+    keys, asked = wanted.keys, wanted.asked
+    if wanted.metric is None:
         raise InputError("--across compares scores, and none of these runs has a final one")
     counted = distinct(runs)
-    tasks = tasks_of(data.take(counted), keys, across, metric, config, asked.allow_confounded)
+    tasks = tasks_of(data.take(counted), keys, across, wanted.metric, wanted.config, asked.allow_confounded)
     order = {level: place for place, level in enumerate(tasks.values)}
     of_run = list(zip(*(map(plain, data[key]) for key in keys), strict=True))
     before = []
     for name, index in parts_of(data, across).items():
         index = sorted(index, key=lambda i: order.get(of_run[i], len(order)))  # one baseline for all tasks
         part = data.take(index)
-        differing = [key for key in frames.essential(part, config) if key not in keys]
+        differing = [key for key in frames.essential(part, wanted.config) if key not in keys]
         try:
-            grid = levels([runs[i] for i in index], part, keys, differing, metric, config, sort, top, asked)
+            grid = levels([runs[i] for i in index], part, differing, wanted)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         before.append(_titled(grid, across, name, [*part[across]]))

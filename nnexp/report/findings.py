@@ -84,7 +84,8 @@ def _claim(name: str, baseline: str, verdict: Verdict, decimals: int, margin: fl
     size = _size(verdict, decimals, unit)
     if verdict.word == "equivalent":
         real = "; the difference is real, and too small to matter" if (verdict.p_holm or 1) <= 0.05 else ""
-        return f"{name} is equivalent to {baseline}: {size} lies within ±{margin:g} ({_on(verdict)}){real}"
+        shown = f"within ±{margin:g} by two one-sided tests ({_on(verdict)}, p {p_in_words(verdict.p_equivalent)})"
+        return f"{name} is equivalent to {baseline}: {size}, {shown}{real}"
     return f"{name} is {verdict.word} than {baseline}: {size} ({_on(verdict)}, p {p_in_words(verdict.p_holm)})"
 
 

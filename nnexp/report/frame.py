@@ -146,10 +146,11 @@ def essential(data: Frame, columns: Sequence[str]) -> list[str]:
 
 
 def _comparable(value: Any) -> Any:
-    return None if _missing(value) else value if not isinstance(value, float) else float(value)
+    return None if missing(value) else value if not isinstance(value, float) else float(value)
 
 
-def _missing(value: Any) -> bool:
+def missing(value: Any) -> bool:
+    """Whether a run does not have it: None, or NaN."""
     return value is None or (isinstance(value, float) and value != value)
 
 

@@ -12,13 +12,13 @@ from nnexp.report.firewall import not_test
 from nnexp.report.frame import (
     OUTCOME,
     Frame,
-    _missing,
     config_columns,
     default_metric,
     essential,
     frame,
     higher_is_better,
     metric_columns,
+    missing,
     resolve,
 )
 from nnexp.report.numbers import number
@@ -48,7 +48,7 @@ class Level:
 
     def scores(self, metric: str) -> list[float]:
         """The final values of those that have one."""
-        return [float(v) for v in (run.final.get(metric) for run in self.runs) if not _missing(v) and v is not None]
+        return [float(v) for v in (run.final.get(metric) for run in self.runs) if not missing(v) and v is not None]
 
     def summary(self, metric: str) -> Summary:
         return summarize(self.scores(metric))

@@ -9,7 +9,7 @@ from typing import Any
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.report import frame as frames
-from nnexp.report.asked import Asked
+from nnexp.report.asked import Wanted
 from nnexp.report.calibrated import calibrated
 from nnexp.report.courses import Read, final_scores
 from nnexp.report.findings import decimals_of, findings
@@ -37,18 +37,12 @@ UNENDED = ("pruned", "interrupted", "lost", "running")
 """Statuses that are no outcome, counted where there are any."""
 
 
-def levels(
-    runs: Sequence[Run],
-    data: Frame,
-    keys: list[str],
-    differing: list[str],
-    metric: str | None,
-    config: Sequence[str],
-    sort: str | None,
-    top: int | None,
-    asked: Asked,
-) -> Grid:
-    """The table of levels. Raises InputError for an unknown baseline, and where a verdict is asked that cannot be."""
+def levels(runs: Sequence[Run], data: Frame, differing: list[str], wanted: Wanted) -> Grid:
+    """The table of levels. Raises InputError for an unknown baseline, and where a verdict is asked that cannot be.
+
+    `differing` are the keys in which the runs differ.
+    """
+    keys, metric, asked, top = wanted.keys, wanted.metric, wanted.asked, wanted.top
     counted = distinct(runs)
     repeats = len(runs) - len(counted)
     runs, data = [runs[i] for i in counted], data.take(counted)
@@ -69,7 +63,7 @@ def levels(
     else:
         read = final_scores(matched.data, members, metric, higher)
     data, outcomes = read.data, read.outcomes
-    judged = _judged(read, groups, names, keys, metric, config, asked, baseline, matched.keys)
+    judged = _judged(read, groups, names, wanted, baseline, matched.keys)
     rows = [
         {**dict(zip(keys, level, strict=True)), **_summary(data, index, ended), **_cells(verdict)}
         for (level, index), ended, verdict in zip(groups.items(), outcomes, judged.verdicts, strict=True)
@@ -82,14 +76,14 @@ def levels(
     if asked.test and metric != tested:
         columns[-1:-1] = _test_column(data, members, rows, tested)  # in front of the time
     ranking = _best_first(outcomes, read.higher)
-    order = ranking if sort is None else _sorted(rows, sort, metric, columns)
+    order = ranking if wanted.sort is None else _sorted(rows, wanted.sort, metric, columns)
     rows = [rows[i] for i in order]
     shown = rows[:top]
     best = best_of([row["mean"] for row in rows], "" if read.unit else metric or "", runs, top)
     if failed:  # by ranks; nothing where nothing succeeded
         best = frozenset(i for i, row in enumerate(shown) if order[i] == ranking[0] and len(rows) > 1 and row["n"])
     notes = [*matched.notes, *read.notes, *notes_on(data.runs, "" if read.unit else "; the means are without them")]
-    if failed and sort is None and len(rows) > 1:
+    if failed and wanted.sort is None and len(rows) > 1:
         notes.append("levels are in the order of their mean ranks over all outcomes, with failed runs last")
     if read.unmeasured:
         notes.append(f"{read.unmeasured} of {len(data)} runs have no {metric}; they are left out")
@@ -187,17 +181,15 @@ def _judged(
     read: Read,
     groups: dict[tuple, list[int]],
     names: list[str],
-    keys: list[str],
-    metric: str | None,
-    config: Sequence[str],
-    asked: Asked,
+    wanted: Wanted,
     baseline: int,
     matched: Sequence[str],
 ) -> _Judged:
+    asked = wanted.asked
     nothing: list[Verdict | None] = [None] * len(groups)
-    if metric is None or len(groups) < 2:
+    if wanted.metric is None or len(groups) < 2:
         return _Judged(nothing, Guard())
-    guard = examine(read.data, groups, keys, names, metric, config, matched)
+    guard = examine(read.data, groups, wanted.keys, names, wanted.metric, wanted.config, matched)
     if guard.incomparable:
         if asked.explicit:
             raise InputError(f"no verdict can be given: {guard.incomparable}")

@@ -11,7 +11,7 @@ from nnexp.report.choose import matching
 from nnexp.report.compare import compare as compare_runs
 from nnexp.report.compare import count_look
 from nnexp.report.firewall import look_at, open_to
-from nnexp.report.frame import OUTCOME, _missing, config_columns, frame, metric_columns
+from nnexp.report.frame import OUTCOME, config_columns, frame, metric_columns, missing
 from nnexp.report.tables import Grid
 from nnexp.store.runs import Run, Shelf, read_run, root_folder
 
@@ -44,7 +44,7 @@ def load(
     data = frame(runs)
     metrics = metric_columns(runs)
     keys = [*OUTCOME, *config_columns(data, metrics)]
-    columns: dict[str, list[Any]] = {key: [None if _missing(v) else v for v in data[key]] for key in keys}
+    columns: dict[str, list[Any]] = {key: [None if missing(v) else v for v in data[key]] for key in keys}
     columns["tags"] = [run.tags for run in runs]
     if not curves:
         scores = open_to({key: data[key] for key in metrics}, test)

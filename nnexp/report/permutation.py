@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
 from typing import NamedTuple
 
 import numpy as np
@@ -134,10 +135,12 @@ def two_samples(pairs: Sequence[tuple[Sequence[float], Sequence[float]]]) -> lis
 def _divisions(n_a: int, n_b: int) -> tuple[np.ndarray, bool]:
     """Which of all runs are a's, a row a division; and whether these are all."""
     n = n_a + n_b
-    if math.comb(n, n_a) <= EXACT_SPLITS and n <= 24:
-        numbers = np.arange(2**n, dtype=np.uint32)
-        numbers = numbers[np.bitwise_count(numbers) == n_a]
-        return (numbers[:, None] >> np.arange(n, dtype=np.uint32) & 1).astype(bool), True
+    if math.comb(n, n_a) <= EXACT_SPLITS:
+        few = min(n_a, n_b)
+        ways = np.fromiter(chain.from_iterable(combinations(range(n), few)), dtype=np.intp).reshape(-1, few)
+        chosen = np.full((len(ways), n), n_a != few)
+        np.put_along_axis(chosen, ways, n_a == few, axis=1)
+        return chosen, True
     draws = max(1_999, min(DRAWS, WORK // 5 // n))
     order = np.random.default_rng(SEED).random((draws, n), dtype=np.float32)
     chosen = np.zeros((draws, n), dtype=bool)

@@ -264,8 +264,8 @@ def _findings(judged: _Judged) -> list[str]:
         told.append(size)
     elif found.equivalent:
         told.append(
-            f"the effect of {first} is the same for every {second} within ±{judged.margin:g} ({on}, "
-            f"p {p_in_words(found.p_equivalent)})"
+            f"the effect of {first} is the same for every {second} within ±{judged.margin:g} by two one-sided tests "
+            f"({on}, p {p_in_words(found.p_equivalent)})"
         )
         told.append(size)
     elif found.depends:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from nnexp.config.yaml import scalar
 from nnexp.errors import InputError
 from nnexp.report.choose import UNKNOWN, began, moment
-from nnexp.report.frame import Frame, _missing, resolve
+from nnexp.report.frame import Frame, missing, resolve
 from nnexp.report.numbers import number
 from nnexp.store.labels import check_tag
 from nnexp.store.scores import ranked
@@ -142,7 +142,7 @@ class Condition(Term):
             return self._times(data, sign)
         column = data[resolve(self.key, [*data.columns, *OWN])]
         if sign in ("~", "!~"):
-            return self._texts([None if _missing(value) else number(value) for value in column], sign)
+            return self._texts([None if missing(value) else number(value) for value in column], sign)
         wanted = scalar(self.value)
         if sign in ORDER:
             if isinstance(wanted, bool) or not isinstance(wanted, int | float):
@@ -183,7 +183,7 @@ def same(value: Any, wanted: Any) -> bool:
     """Whether a cell is what was asked for; a missing one is `null`, a list is compared as it is written."""
     if isinstance(value, tuple):
         return str(list(value)).replace(" ", "") == str(wanted).replace(" ", "")
-    return value == wanted or (_missing(value) and wanted is None) or str(value) == str(wanted)
+    return value == wanted or (missing(value) and wanted is None) or str(value) == str(wanted)
 
 
 # -- reading ---------------------------------------------------------------------------------------

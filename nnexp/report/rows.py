@@ -41,7 +41,7 @@ def distinct(runs: Sequence[Run]) -> list[int]:
 
 
 def plain(value: Any) -> Any:
-    return None if frames._missing(value) else value
+    return None if frames.missing(value) else value
 
 
 def named_metric(word: str, metrics: Sequence[str]) -> str:
@@ -55,7 +55,7 @@ def named_metric(word: str, metrics: Sequence[str]) -> str:
 
 
 def numeric(data: Frame, key: str) -> bool:
-    return all(isinstance(v, int | float) or frames._missing(v) for v in data[key]) and not all(
+    return all(isinstance(v, int | float) or frames.missing(v) for v in data[key]) and not all(
         isinstance(v, bool) for v in data[key]
     )
 

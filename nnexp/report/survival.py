@@ -74,7 +74,7 @@ def horizon(levels: Sequence[Sequence[Arrival]]) -> float:
     """τ, the largest time up to which S is known for all levels.
 
     Of a level it is known up to the last time at which one of its runs was seen, or everywhere where the last one seen
-    arrived, for then S is 0 from there on. Runs that are known never to arrive limit nothing.
+    arrived. Runs that are known never to arrive limit nothing, and say nothing of the others beyond that time.
 
     >>> early, late = [Arrival(3, True), Arrival(4, True)], [Arrival(2, True), Arrival(9, False), Arrival(7, False)]
     >>> horizon([early, late]), horizon([early])
@@ -86,9 +86,7 @@ def horizon(levels: Sequence[Sequence[Arrival]]) -> float:
 
 
 def _known_until(arrivals: Sequence[Arrival]) -> float:
-    if any(one.time == math.inf for one in arrivals):
-        return math.inf
-    last = max((one.time for one in arrivals), default=math.inf)
+    last = max((one.time for one in arrivals if one.time < math.inf), default=math.inf)
     return last if any(one.time == last and not one.arrived for one in arrivals) else math.inf
 
 

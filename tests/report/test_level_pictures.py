@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -510,3 +511,21 @@ def test_scales() -> None:
         (pytest.approx(2 / 3), "1"),
         (1, "10"),
     ]
+    assert [text for _, text in marks(math.log10(0.011), math.log10(0.019), True)] == [
+        "0.012", "0.014", "0.016", "0.018",
+    ]  # fmt: skip
+
+
+def test_what_is_written_below() -> None:
+    def texts(values: list[float], letters: int = 54) -> list[str]:
+        ticks = Scale.of(values).below(values, letters)
+        assert all(0 <= at <= 1 for at, _ in ticks)
+        return [text for _, text in ticks]
+
+    assert texts([16, 32, 64, 128, 256, 512, 1024]) == ["16", "32", "64", "128", "256", "512", "1024"]
+    assert texts([0.0123, 0.3456, 0.7891]) == ["0.0123", "0.3456", "0.7891"], "few"
+    drawn = [0.0005416, 0.0011, 0.0018, 0.0049, 0.0058, 0.0082, 0.0299, 0.1343]
+    assert texts(drawn) == ["0.001", "0.01", "0.1"]
+    assert texts([0.0, *drawn]) == ["0", "0.001", "0.01", "0.1"]
+    assert texts([0.1, 0.11, 0.12, 0.13, 0.5, 0.9]) == ["0.1", "0.2", "0.5"], "not apart"
+    assert texts([16, 32, 64, 128, 256, 512, 1024], 20) == ["100", "1000"]

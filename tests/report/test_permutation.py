@@ -93,7 +93,7 @@ def test_divisions_by_enumeration_with_ties(a: list[int], b: list[int]) -> None:
     assert found.p == pytest.approx(reached / comb(len(everything), len(a)))
 
 
-@pytest.mark.parametrize(("n_a", "n_b"), [(6, 6), (3, 9), (30, 20)])
+@pytest.mark.parametrize(("n_a", "n_b"), [(6, 6), (3, 9), (2, 30), (30, 2), (30, 20)])
 def test_divisions_against_scipy(n_a: int, n_b: int) -> None:
     rng = np.random.default_rng(n_a)
     a, b = rng.normal(0.6, 1.0, n_a), rng.normal(0.0, 2.0, n_b)

@@ -83,7 +83,8 @@ def test_how_far_all_levels_are_known() -> None:
     assert horizon([at(1, -5), at(3, -9)]) == 5
     assert horizon([at(1, 2), at(4, 3)]) == 4, "all arrive: the plain means"
     assert horizon([at(1, 2), [NEVER, NEVER]]) == 2, "who never arrives limits nothing"
-    assert horizon([[*at(1, -4), NEVER], at(2, -8)]) == 8
+    assert horizon([[*at(1, -4), NEVER], at(2, -8)]) == 4, "a run that diverged does not tell of one that ended at 4"
+    assert horizon([[*at(1, 4), NEVER], at(2, -8)]) == 8
     assert horizon([[NEVER], [NEVER]]) == 0
     assert horizon([at(5, -5), at(-8)]) == 5, "a run that ends where another arrives was waiting then"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnexp.config.yaml import read
 from nnexp.errors import InputError
-from nnexp.report.frame import HIDDEN, _missing, config_columns, higher_is_better, metric_columns, varying
+from nnexp.report.frame import HIDDEN, config_columns, higher_is_better, metric_columns, missing, varying
 from nnexp.report.grouping import Levels, in_order
 from nnexp.report.numbers import duration, number, score
 from nnexp.report.page.answer import spans, statuses, told
@@ -149,7 +149,7 @@ def _shared(runs: Sequence[Run]) -> list[tuple[str, str]]:
     found: dict[str, list[str]] = {}
     for key, value in first.config.items():
         top, _, rest = key.partition(".")
-        if top in (*HIDDEN, "seed") or _missing(value) or value in NOTHING or isinstance(value, bool):
+        if top in (*HIDDEN, "seed") or missing(value) or value in NOTHING or isinstance(value, bool):
             continue
         if all(key in other.config and other.config[key] == value for other in others):
             said = number(value)

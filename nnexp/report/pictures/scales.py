@@ -9,6 +9,11 @@ from itertools import pairwise
 
 from nnexp.report.numbers import number
 
+TICKS = 9
+"""Values that are written below an axis, at most."""
+FEW = 5
+"""Values that are written whatever their digits; of more, as a random search has, only round ones are."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -44,6 +49,33 @@ class Scale:
         if value == 0 and self.zero is not None:
             return self.zero
         return math.log10(value)
+
+    def below(self, values: Sequence[float], letters: int) -> list[tuple[float, str]]:
+        """What is written below an axis of so many letters with these sorted values: places from 0 to 1 and texts.
+
+        The values themselves where they are few, or round, and apart; else round numbers between them.
+
+        >>> [text for _, text in Scale(True).below([0.001, 0.01, 0.1], 50)]
+        ['0.001', '0.01', '0.1']
+        >>> [text for _, text in Scale(True).below([0.00054, 0.0049, 0.0058, 0.0299, 0.0424, 0.1702], 50)]
+        ['0.001', '0.01', '0.1']
+        """
+        left, right = self.place(values[0]), self.place(values[-1])
+        shown = values[:: -(-len(values) // TICKS)]
+        ticks = [(self.place(v), number(v)) for v in shown]
+        apart = all(
+            (there - here) / (right - left) * letters > (len(one) + len(other)) / 2 + 1
+            for (here, one), (there, other) in pairwise(ticks)
+        )
+        if not apart or (len(values) > FEW and not all(map(_is_round, shown))):
+            start = self.place(values[1]) if self.zero == left else left
+            ticks = [(start + at * (right - start), text) for at, text in marks(start, right, self.logarithmic)]
+            ticks = [*([] if start == left else [(left, "0")]), *ticks]
+        return [((at - left) / (right - left), text) for at, text in ticks]
+
+
+def _is_round(value: float) -> bool:
+    return value == int(value) or value == float(f"{value:.3g}")
 
 
 def _uneven(values: Sequence[float]) -> float:
@@ -85,5 +117,7 @@ def marks(low: float, high: float, logarithmic: bool = False, most: int = 5) -> 
     if len(powers) < 2:  # within a decade or two: 1, 2 and 5 times each power
         steps = [k + math.log10(f) for k in range(math.floor(low), math.ceil(high) + 1) for f in (1, 2, 5)]
         powers = [step for step in steps if low <= step <= high]
+    if len(powers) < 2:
+        powers = [math.log10(v) for v in round_values(10**low, 10**high, most)]
     every = -(-len(powers) // most)
     return [((p - low) / ((high - low) or 1), number(float(f"{10**p:.3g}"))) for p in powers[::every]]

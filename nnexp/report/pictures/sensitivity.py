@@ -14,6 +14,7 @@ from nnexp.report.frame import config_columns, frame, metric_columns, resolve
 from nnexp.report.grouping import Level, Levels, differing, ended_otherwise
 from nnexp.report.numbers import decimals_for, number, score
 from nnexp.report.pictures.comparison import (
+    LETTER,
     Comparison,
     Ink,
     count_beside,
@@ -38,8 +39,8 @@ from nnexp.store.runs import Run
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TICKS = 9
-"""Values of the hyperparameter that are written below the axis, at most."""
+WIDTH = 4.2
+"""Inches of the axis."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Sensitivity(Comparison):
         far = places[-1] - 0.1 * (places[-1] - places[0])
         early = any(self.scale.place(self.last(spots).value) < far for _, spots in self.lines)
         figure, axes = panel(
-            self.caption(), self.metric, 0.62, 0.2 if alone else label_room(labels, early), 4.2, height
+            self.caption(), self.metric, 0.62, 0.2 if alone else label_room(labels, early), WIDTH, height
         )
         bottom, top = (10**self.low, 10**self.high) if self.logarithmic else (self.low, self.high)
         axes.set_ylim(bottom, top)
@@ -169,8 +170,8 @@ class Sensitivity(Comparison):
             logarithmic(axes)
         room = 0.03 * (places[-1] - places[0])
         axes.set_xlim(places[0] - room, places[-1] + room)
-        shown = self.values[:: -(-len(self.values) // TICKS)]
-        axes.set_xticks([self.scale.place(v) for v in shown], [number(v) for v in shown])
+        ticks = self.scale.below(self.values, int(WIDTH / LETTER))
+        axes.set_xticks([places[0] + at * (places[-1] - places[0]) for at, _ in ticks], [text for _, text in ticks])
         axes.set_xlabel(self.head)
         labelled = []
         crossed: dict[float, int] = {}
@@ -210,8 +211,7 @@ class Sensitivity(Comparison):
         return figure
 
     def write(self, page: Page) -> None:
-        places = [self.scale.place(v) for v in self.values]
-        left, right = places[0], places[-1]
+        left, right = (self.scale.place(v) for v in (self.values[0], self.values[-1]))
         beside = marks(self.low, self.high, self.logarithmic)
         canvas = Canvas(page.width - Canvas.margin(beside), 16)
 
@@ -228,8 +228,7 @@ class Sensitivity(Comparison):
             for spot in spots:
                 canvas.put(*spot_of(spot), "×" if spot.summary.mean is None else LETTERS[index], index)
         canvas.onto(page, beside)
-        under = [((place - left) / (right - left), number(v)) for place, v in zip(places, self.values, strict=True)]
-        page.line(" " * Canvas.margin(beside) + below(canvas.width, under))
+        page.line(" " * Canvas.margin(beside) + below(canvas.width, self.scale.below(self.values, canvas.width)))
         page.line(f"{self.head:>{page.width}}")
         wide = max(len(level.label) for level, _ in self.lines)
         for index, (level, spots) in enumerate(self.lines):
