@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import (
+from nnexp.cli.console import check_format, name_damaged, out, runs_root, say
+from nnexp.cli.options import (
     DocumentOption,
     FormatOption,
     QuietOption,
+    RunArgument,
     RunsOption,
-    check_format,
+    TestOption,
     complete_run,
-    name_damaged,
-    out,
-    runs_root,
-    say,
 )
 from nnexp.errors import InputError
 
@@ -33,8 +31,6 @@ REPRODUCIBLE = ("finished", "diverged")
 """How a run ends that depends on nothing but its configuration and data."""
 MOST = 6
 """Columns and arrays that are named one by one."""
-
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)]
 
 
 def reproduce(
@@ -154,7 +150,7 @@ def _document(run: Run, found: Reproduction) -> dict[str, Any]:
 def diff(
     one: Annotated[str, typer.Argument(metavar="RUN", help="An id, folder or @last~1.", autocompletion=complete_run)],
     other: RunArgument,
-    test: Annotated[bool, typer.Option("--test", help="Show test scores, too; each look is counted.")] = False,
+    test: TestOption = False,
     how: FormatOption = "table",
     runs: RunsOption = None,
 ) -> None:

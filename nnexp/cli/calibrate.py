@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import (
+from nnexp.cli.console import check_format, name_damaged, not_override, out, runs_root, say
+from nnexp.cli.options import (
+    CostOption,
     FormatOption,
+    JobsOption,
+    ManyOption,
+    OverridesArgument,
     QuietOption,
     RunsOption,
     SetOption,
-    check_format,
-    complete_override,
-    name_damaged,
-    not_override,
-    out,
-    runs_root,
-    say,
 )
+from nnexp.cli.planning import confirm, cost_of, workers_for
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,19 +34,16 @@ FEWEST_SEEDS = 10
 def calibrate(
     context: typer.Context,
     config: Annotated[Path | None, typer.Argument(help="An experiment's YAML file; none: list what is kept.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Such as optimizer.lr=0.01.", autocompletion=complete_override),
-    ] = None,
+    overrides: OverridesArgument = None,
     settings: SetOption = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Seeds, each of which is trained three times.")] = 40,
     n: Annotated[int, typer.Option("--compare-n", help="Pairs of the comparisons that the verdict is tried on.")] = 10,
     metric: Annotated[
         str | None, typer.Option(help="What to judge by; the first validation metric by default.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many runs and how long, and stop.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")] = False,
+    jobs: JobsOption = None,
+    dry_run: CostOption = False,
+    yes: ManyOption = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
     runs: RunsOption = None,
@@ -66,23 +62,14 @@ def calibrate(
         return
     not_override(config, "calibrate")
     _check(seeds, n, metric)
-    from nnexp.sweep.start import default_jobs, start_early
-
-    workers = jobs or default_jobs()
-    if workers > 1 and not dry_run and config.is_file():
-        start_early(["nnexp.cli.main"])
-    from functools import partial
-
-    from nnexp.cli.display import display_for
-    from nnexp.cli.planning import confirm
-    from nnexp.cli.sweep import check_metric, planned
-    from nnexp.cli.underway import UnderWay
+    workers = workers_for(jobs, not dry_run and config.is_file())
+    from nnexp.cli.sweep import check_metric
+    from nnexp.cli.underway import carry_out
     from nnexp.store.runs import Shelf
     from nnexp.sweep.calibration import threefold
     from nnexp.sweep.course import Course
     from nnexp.sweep.description import read_sweep
-    from nnexp.sweep.identity import Given, identify
-    from nnexp.sweep.jobs import Orders
+    from nnexp.sweep.identity import Given
 
     check_metric(metric)
     words = [*(overrides or []), *(settings or [])]
@@ -90,46 +77,17 @@ def calibrate(
     given = Given.of(config, words, {"metric": metric, "seeds": seeds})
     itself = threefold(described, seeds)
     confirm(3 * seeds, lambda: described.trials[0], workers, yes)
-    known = partial(identify, given=given, new=True)
+    what = f"{3 * seeds} runs: each of {seeds} seeds, again with its split and initial parameters, again with its split"
     if dry_run:
-        first = Course(itself, Shelf(root)).first
-        told, seconds = _cost(first, seeds, workers, True)
-        row = {"seeds": seeds, "runs": 3 * seeds, "missing": len(first.missing)}
+        plan = Course(itself, Shelf(root)).first
+        told, seconds = cost_of(plan, workers)
+        row = {"seeds": seeds, "runs": 3 * seeds, "missing": len(plan.missing)}
         columns = [Column(key, key, right=True) for key in row]
-        notes = [*told, "nothing was run"]
+        notes = [what, *told, "nothing was run"]
         render(Grid(columns, [row], notes=notes, meta={"kind": "plan", "seconds": seconds, **row}), how, out())
         return
-    with planned(itself, root, known) as (course, data, identity):
-        [stage] = course.stages(lambda: Shelf(root))
-        plan = replace(stage.plan, folder=identity.folder(stage.plan))
-        told, _ = _cost(plan, seeds, workers, not quiet)
-        if not quiet:
-            for line in told:
-                say(line)
-        with UnderWay(given, identity, display_for(quiet, False)) as under_way:
-            under_way.run(plan, Orders(root, workers, described.limits, False, data), "")
-            under_way.write(Shelf(root), over=under_way.interrupted is None)
-    if under_way.interrupted is not None:
-        say("interrupted; the same command goes on")
-        raise typer.Exit(under_way.interrupted)
-    _finish(course, plan, Shelf(root), n, how, quiet)
-
-
-def _cost(plan: Plan, seeds: int, workers: int, measured: bool) -> tuple[list[str], float]:
-    """What there is to run, in sentences, and about how many seconds that takes, where it is to be measured."""
-    from nnexp.report.numbers import duration
-    from nnexp.sweep.estimate import elapsed, total
-
-    missing = plan.missing
-    told = [
-        f"{3 * seeds} runs: each of {seeds} seeds, again with its split and initial parameters, again with its split"
-    ]
-    if not missing or not measured:
-        return told, 0.0
-    used = min(workers, len(missing))
-    seconds = elapsed(total(missing[:1], missing[:1], len(missing) - 1).seconds, len(missing), workers)
-    told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
-    return told, seconds
+    course, plan, shelf = carry_out(itself, given, root, workers, what, quiet)
+    _finish(course, plan, shelf, n, how, quiet)
 
 
 def _check(seeds: int, n: int, metric: str | None) -> None:

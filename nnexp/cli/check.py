@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import (
-    DocumentOption,
-    OverridesArgument,
-    SetOption,
-    check_format,
-    experiment_for,
-    not_override,
-    out,
-    text_width,
-)
+from nnexp.cli.console import check_format, experiment_for, not_override, out, text_width
+from nnexp.cli.options import DocumentOption, OverridesArgument, SetOption
 
 if TYPE_CHECKING:
     from nnexp.engine.experiment import Experiment

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import FormatOption, QuietOption, RunsOption, SetOption, check_format, out, runs_root, say
+from nnexp.cli.console import check_format, out, runs_root, say
+from nnexp.cli.options import FormatOption, JobsOption, QuietOption, RunsOption, SetOption
+from nnexp.cli.planning import workers_for
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ def claims(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Sweep files with a claim, or folders of them.")],
     settings: SetOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N - 1 in place of each file's own.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    jobs: JobsOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be run, with each plan's hash.")] = False,
     judge: Annotated[bool, typer.Option("--judge", help="Run nothing; judge by the runs that are there.")] = False,
     new: Annotated[bool, typer.Option("--new", help="A file has changed: begin another sweep.")] = False,
@@ -51,14 +53,10 @@ def claims(
     if dry_run and judge:
         raise InputError("--dry-run shows what would be run and --judge runs nothing; give one of them")
     from nnexp.report.tables import FORMATS, render
-    from nnexp.store.room import Unwritable
-    from nnexp.sweep.start import default_jobs, start_early
 
     check_format(how, FORMATS)
-    workers = jobs or default_jobs()
     files = _files(paths)
-    if workers > 1 and not dry_run and not judge:
-        start_early(["nnexp.cli.main"])
+    workers = workers_for(jobs, not dry_run and not judge)
     root = runs_root(runs)
     asked = _Asked(root, workers, tuple(settings or ()), seeds, new, extend, judge)
     described, refused = _read(files, asked)
@@ -82,9 +80,6 @@ def claims(
         except _Interrupted as end:
             interrupted = end.code
             break
-        except Unwritable as error:
-            say(f"{error}\nstopped, and nothing is lost: the same command goes on when there is room")
-            raise typer.Exit(3) from None
         told.append(row)
         if not quiet and not judge:
             say(f"{'':{len(str(len(described)))}}   {row.told.judged.word}: {row.told.text}")
@@ -223,7 +218,7 @@ def _run(one: _Described, asked: _Asked, quiet: bool) -> _Row:
     from functools import partial
 
     from nnexp.cli.sweep import planned
-    from nnexp.cli.underway import UnderWay
+    from nnexp.cli.underway import UnderWay, room
     from nnexp.cli.verdicts import concluded, stated
     from nnexp.store.runs import Shelf
     from nnexp.sweep.jobs import Orders
@@ -233,7 +228,7 @@ def _run(one: _Described, asked: _Asked, quiet: bool) -> _Row:
     with planned(sweep, asked.root, partial(_known, one, asked)) as (course, data, identity):
         orders = Orders(asked.root, asked.workers, sweep.limits, False, data)
         statement = stated(course, identity, Shelf(asked.root))
-        with UnderWay(one.given, identity, _display(quiet)) as under_way:
+        with UnderWay(one.given, identity, _display(quiet)) as under_way, room():
             plan, shelf, _ = under_way.go(course, orders)
     if under_way.interrupted is not None:
         raise _Interrupted(under_way.interrupted)

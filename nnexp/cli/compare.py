@@ -9,18 +9,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import (
+from nnexp.cli.console import check_format, labels_of, name_damaged, out, runs_root, say, text_width
+from nnexp.cli.options import (
+    AxisOption,
+    BaselineOption,
+    ByOption,
+    ConfoundedOption,
     DocumentOption,
     FormatOption,
+    MarginOption,
+    MatchOption,
+    MetricOption,
+    ReachOption,
+    RunArgument,
     RunsOption,
-    check_format,
-    complete_run,
-    labels_of,
-    name_damaged,
-    out,
-    runs_root,
-    say,
-    text_width,
+    RunWords,
+    SummaryOption,
+    TestOption,
+    WhereOption,
+    keys_of,
 )
 from nnexp.errors import InputError
 
@@ -31,35 +38,15 @@ if TYPE_CHECKING:
     from nnexp.report.asked import Asked
     from nnexp.store.runs import Run, Shelf
 
-RunWords = Annotated[
-    list[str] | None,
-    typer.Argument(
-        metavar="[RUN]...",
-        help="Ids or their first letters, names, sweeps, folders, @last, @last~2, @best, @tag. Nothing: the latest.",
-        autocompletion=complete_run,
-    ),
-]
-
 
 def compare(
     words: RunWords = None,
-    by: Annotated[
-        list[str] | None, typer.Option("--by", metavar="KEY", help="Mean over the runs of each value of KEY.")
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'."),
-    ] = None,
-    metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="Compare with this level; the first one otherwise.")
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option(metavar="SIZE", help="The smallest difference that matters, for 'equivalent'.")
-    ] = None,
-    allow_confounded: Annotated[
-        bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
-    ] = False,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    baseline: BaselineOption = None,
+    margin: MarginOption = None,
+    allow_confounded: ConfoundedOption = False,
     pivot: Annotated[
         str | None, typer.Option("--pivot", metavar="A,B", help="A table of A by B, and whether they interact.")
     ] = None,
@@ -67,22 +54,11 @@ def compare(
         str | None,
         typer.Option("--across", metavar="KEY", help="A table for each value of KEY, such as dataset, and ranks."),
     ] = None,
-    test: Annotated[
-        bool, typer.Option("--test", help="Show test scores, too, of what was chosen; each look is counted.")
-    ] = False,
-    summary: Annotated[
-        str, typer.Option(metavar="WHAT", help="Judge each run by its last score, its best row, or its area.")
-    ] = "last",
-    reach: Annotated[
-        str | None, typer.Option(metavar="VALUE", help="Judge how soon the metric is as good as this.")
-    ] = None,
-    over: Annotated[
-        str | None,
-        typer.Option("--x", metavar="AXIS", help="For area and --reach: epochs, updates, examples or seconds."),
-    ] = None,
-    match: Annotated[
-        str | None, typer.Option(metavar="WHAT", help="Fair pairs: at equal params, updates or seconds.")
-    ] = None,
+    test: TestOption = False,
+    summary: SummaryOption = "last",
+    reach: ReachOption = None,
+    over: AxisOption = None,
+    match: MatchOption = None,
     sort: Annotated[str | None, typer.Option(metavar="COLUMN", help="Order; -COLUMN for the largest first.")] = None,
     top: Annotated[int | None, typer.Option(min=1, help="Only the first so many rows.")] = None,
     each: Annotated[bool, typer.Option("--each", help="One row a run, even where seeds could be averaged.")] = False,
@@ -96,7 +72,7 @@ def compare(
     check_format(how, FORMATS)
     if columns not in ("auto", "all"):
         raise InputError(f"--columns: '{columns}' is neither auto nor all")
-    keys = [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
+    keys = keys_of(by)
     if keys and each:
         raise InputError("--by averages and --each does not; give one of them")
     if across is not None and each:
@@ -105,7 +81,7 @@ def compare(
         given = {"--by": by, "--each": each, "--sort": sort, "--top": top, "--baseline": baseline, "--across": across}
         if other := next((option for option, value in {**given, "--test": test}.items() if value), None):
             raise InputError(f"--pivot shows every pair of values of its two keys; {other} does not go with it")
-        keys = [key.strip() for key in pivot.split(",") if key.strip()]
+        keys = keys_of([pivot])
     from nnexp.report.asked import Asked
 
     asked = Asked(
@@ -115,13 +91,13 @@ def compare(
         test,
         summary=summary,
         x=over,
-        reach=_target(reach),
+        reach=reach,
         match=match,
         pivot=pivot is not None,
         across=across,
     )
     root = runs_root(runs)
-    show_comparison(selected_in(root, words, where), keys, metric, where, sort, top, each, columns, how, asked, root)
+    show_comparison(select(words, where, root), keys, metric, where, sort, top, each, columns, how, asked, root)
 
 
 def show_comparison(
@@ -152,16 +128,8 @@ def show_comparison(
     render(grid, how, out(), columns == "all")
 
 
-def _target(word: str | None) -> float | None:
-    """The score behind --reach. Raises InputError."""
-    try:
-        return None if word is None else float(word)
-    except ValueError:
-        raise InputError(f"--reach: '{word}' is no number; give the score to reach, such as 0.95") from None
-
-
-def selected_in(root: Path, words: list[str] | None, where: list[str] | None) -> list[Run]:
-    """Those of `selected` in a runs folder, of which damaged ones are named. Raises InputError."""
+def select(words: list[str] | None, where: list[str] | None, root: Path) -> list[Run]:
+    """As `selected`, among all runs in a folder; what is damaged there is named."""
     from nnexp.store.runs import Shelf
 
     shelf = Shelf(root)
@@ -179,10 +147,8 @@ def selected(words: list[str] | None, where: list[str] | None, shelf: Shelf) -> 
 
 
 def show(
-    word: Annotated[
-        str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)
-    ] = "@last",
-    test: Annotated[bool, typer.Option("--test", help="Show test scores, too; each look is counted.")] = False,
+    word: RunArgument = "@last",
+    test: TestOption = False,
     how: DocumentOption = "table",
     runs: RunsOption = None,
 ) -> None:

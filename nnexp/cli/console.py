@@ -7,9 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from nnexp.errors import InputError, did_you_mean
 
@@ -18,18 +16,6 @@ if TYPE_CHECKING:
 
     from nnexp.store.labels import Labels
     from nnexp.store.runs import Damaged, Run
-
-RunsOption = Annotated[
-    Path | None, typer.Option("--runs", metavar="FOLDER", help="Where runs are kept (NNEXP_RUNS, else runs/).")
-]
-FormatOption = Annotated[
-    str, typer.Option("--format", metavar="FORMAT", help="table, markdown, latex, html, csv or json.")
-]
-DocumentOption = Annotated[str, typer.Option("--format", metavar="FORMAT", help="table or json.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", "-S", metavar="KEY=VALUE", help="The same as KEY=VALUE behind the file.")
-]
 
 
 def out() -> Console:
@@ -105,74 +91,6 @@ def labels_of(run: Run) -> Labels:
     except InputError as error:
         say(str(error))
         return Labels()
-
-
-def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Ids and names of runs, for the shell's completion."""
-    from nnexp.store.runs import root_folder
-
-    return _words_for_runs(root_folder(), incomplete)
-
-
-def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of sweeps, for the shell's completion."""
-    from nnexp.store.runs import Shelf, root_folder
-
-    return [sweep.name for sweep in Shelf(root_folder()).sweeps if sweep.name.startswith(incomplete)]
-
-
-def complete_removed(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Ids and names of what is in the bin, for the shell's completion."""
-    from nnexp.store.bin import bin_of
-    from nnexp.store.runs import root_folder
-
-    return _words_for_runs(bin_of(root_folder()), incomplete)
-
-
-def _words_for_runs(root: Path, incomplete: str) -> list[str]:
-    from nnexp.store.runs import Shelf
-
-    shelf = Shelf(root)
-    words = [word for run in reversed(shelf.runs) for word in (run.id, run.name)] + [s.name for s in shelf.sweeps]
-    if incomplete.startswith("@"):
-        with suppress(InputError):  # a damaged note: there is nothing to offer, and no place to say why
-            words += [f"@{tag}" for run in shelf.runs for tag in run.tags]
-    return [word for word in dict.fromkeys(("@last", "@best", *words)) if word.startswith(incomplete)]
-
-
-def complete_override(ctx: typer.Context, incomplete: str) -> list[str]:
-    """`key=` and `key=member` for the shell's completion."""
-    from nnexp.components.base import families, members
-    from nnexp.config.schema import ExperimentConfig
-
-    words: dict[str, None] = {}
-    for key, field in ExperimentConfig.model_fields.items():
-        words[f"{key}="] = None
-        family = families().get(key)
-        for name, cls in members(family).items() if family else ():
-            words[f"{key}={name}"] = None
-            words |= {f"{key}.{inner}=": None for inner in cls.model_fields if inner != "name"}
-        if family is None and hasattr(field.default, "model_dump"):
-            words |= {f"{key}.{inner}=": None for inner in type(field.default).model_fields}
-    key, typed = _behind_equals() or ("", incomplete)
-    return [word.removeprefix(key) for word in words if word.startswith(key + typed)]
-
-
-OverridesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Values that differ.", autocompletion=complete_override),
-]
-
-
-def _behind_equals() -> tuple[str, str] | None:
-    """Where bash asks: `optimizer=` and what is typed behind it, for bash takes `=` as a word of its own."""
-    position = os.environ.get("COMP_CWORD", "")
-    words = os.environ.get("COMP_WORDS", "").split()[: int(position) + 1] if position.isdigit() else []
-    if len(words) > 1 and words[-1] == "=":
-        return words[-2] + "=", ""
-    if len(words) > 2 and words[-2] == "=":
-        return words[-3] + "=", words[-1]
-    return None
 
 
 def experiment_for(loaded: Any) -> Any:

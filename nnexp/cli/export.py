@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import RunsOption, complete_run, counted, name_damaged, runs_root, say
-from nnexp.cli.runs import SinceOption, WhereOption
+from nnexp.cli.console import counted, name_damaged, runs_root, say
+from nnexp.cli.options import RunsOption, SinceOption, WhereOption, complete_run
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import RunsOption, complete_removed, complete_run, counted, name_damaged, runs_root, say
+from nnexp.cli.console import counted, name_damaged, runs_root, say
+from nnexp.cli.options import RunArgument, RunsOption, complete_removed, complete_run
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def tag(
 
 
 def note(
-    word: Annotated[str, typer.Argument(metavar="RUN", help="An id, folder or @last.", autocompletion=complete_run)],
+    word: RunArgument,
     text: Annotated[str | None, typer.Argument(help="What to remember; '' takes a note away.")] = None,
     runs: RunsOption = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What `nnexp sweep` says before anything is run: whether so many runs are meant, and `--dry-run`."""
+"""What comes before anything is run: processes, whether so many runs are meant, what they take, and `--dry-run`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ ASKED = 10_000
 """Runs beyond which a sweep is asked about."""
 
 
+def workers_for(jobs: int | None, soon: bool) -> int:
+    """How many processes; where they are wanted `soon`, the one that they are forked from starts meanwhile."""
+    from nnexp.sweep.start import default_jobs, start_early
+
+    workers = jobs or default_jobs()
+    if workers > 1 and soon:
+        start_early(["nnexp.cli.main"])
+    return workers
+
+
 def confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> None:
     """Ask whether a very large sweep is meant. Raises InputError where nobody can answer, Exit for a no."""
     if count <= ASKED or yes:
@@ -42,6 +52,19 @@ def confirm(count: int, first: Callable[[], Trial], workers: int, yes: bool) -> 
         raise InputError(f"{text}; to go on all the same: --yes")
     if not typer.confirm(f"{text}; go on?", err=True):
         raise typer.Exit(2)
+
+
+def cost_of(plan: Plan, workers: int) -> tuple[list[str], float]:
+    """About how long it takes to run what a plan misses, as a sentence where there is something, and in seconds."""
+    from nnexp.report.numbers import duration
+    from nnexp.sweep.estimate import elapsed, total
+
+    missing = plan.missing
+    if not missing:
+        return [], 0.0
+    used = min(workers, len(missing))
+    seconds = elapsed(total(missing, missing).seconds, len(missing), workers)
+    return [f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one"], seconds
 
 
 def show_plan(course: Course, shelf: Shelf, shard: Shard | None, workers: int, how: str) -> None:

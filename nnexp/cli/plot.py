@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nnexp.cli import plot_levels
-from nnexp.cli.compare import RunWords
-from nnexp.cli.console import RunsOption, check_format, name_damaged, runs_root, say
+from nnexp.cli.console import check_format, name_damaged, runs_root, say
+from nnexp.cli.options import RunsOption, RunWords
 from nnexp.cli.vocabulary import PluginOption, complete_component, complete_family, known_family, load
 from nnexp.errors import InputError, did_you_mean
 

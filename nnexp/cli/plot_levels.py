@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.compare import RunWords, selected_in
-from nnexp.cli.console import RunsOption, out, runs_root
+from nnexp.cli.compare import select
+from nnexp.cli.console import out, runs_root
+from nnexp.cli.options import ByOption, RunsOption, RunWords, WhereOption, keys_of
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,14 +19,7 @@ if TYPE_CHECKING:
     from nnexp.report.tasks import Tasks
     from nnexp.store.runs import Run
 
-ByOption = Annotated[
-    list[str] | None,
-    typer.Option("--by", metavar="KEY", help="The keys whose values are told apart. Nothing: those that vary."),
-]
-WhereOption = Annotated[
-    list[str] | None, typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'.")
-]
-MetricOption = Annotated[str | None, typer.Option(help="What is drawn, such as validation_loss.")]
+DrawnOption = Annotated[str | None, typer.Option(help="What is drawn, such as validation_loss.")]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -39,7 +33,7 @@ def curves(
     words: RunWords = None,
     by: ByOption = None,
     where: WhereOption = None,
-    metric: MetricOption = None,
+    metric: DrawnOption = None,
     over: Annotated[str, typer.Option("--x", metavar="AXIS", help="epochs, updates, examples or seconds.")] = "epochs",
     target: OutOption = None,
     text: TextOption = False,
@@ -78,7 +72,7 @@ def _of_levels(picture: Callable[[Levels, str | None], Comparison]) -> Callable[
         words: RunWords = None,
         by: ByOption = None,
         where: WhereOption = None,
-        metric: MetricOption = None,
+        metric: DrawnOption = None,
         target: OutOption = None,
         text: TextOption = False,
         runs: RunsOption = None,
@@ -114,7 +108,7 @@ def _of_tasks(picture: Callable[[Levels, Tasks], Comparison]) -> Callable[..., N
         ] = "dataset",
         by: ByOption = None,
         where: WhereOption = None,
-        metric: MetricOption = None,
+        metric: DrawnOption = None,
         target: OutOption = None,
         text: TextOption = False,
         runs: RunsOption = None,
@@ -125,7 +119,7 @@ def _of_tasks(picture: Callable[[Levels, Tasks], Comparison]) -> Callable[..., N
 
         chosen = _chosen(words, where, runs)
         key = key_of(chosen, across)
-        levels = levels_of(chosen, _keys(by), [key])
+        levels = levels_of(chosen, keys_of(by), [key])
         _show(picture(levels, tasks_in(levels, key, metric)), target, text)
 
     draw.__doc__ = picture.__doc__
@@ -139,7 +133,7 @@ def sensitivity(
     ] = None,
     by: ByOption = None,
     where: WhereOption = None,
-    metric: MetricOption = None,
+    metric: DrawnOption = None,
     within: Annotated[
         float | None,
         typer.Option(metavar="SIZE", help="How much worse than the best is usable. Nothing: its seeds' std."),
@@ -158,7 +152,7 @@ def sensitivity(
 
     chosen = _chosen(words, where, runs)
     key = over_key(chosen, over)
-    _show(Sensitivity(levels_of(chosen, _keys(by), [key]), key, metric, within), target, text)
+    _show(Sensitivity(levels_of(chosen, keys_of(by), [key]), key, metric, within), target, text)
 
 
 def _check(target: Path | None) -> None:
@@ -178,21 +172,17 @@ def _chosen(words: list[str] | None, where: list[str] | None, runs: Path | None)
     """The runs that the words and conditions of a command mean. Raises InputError where there are none."""
     from nnexp.report.choose import matching
 
-    chosen = matching(selected_in(runs_root(runs), words, where), where or ())
+    chosen = matching(select(words, where, runs_root(runs)), where or ())
     if not chosen:
         raise InputError("no runs are left to draw" + (f" where {' and '.join(where)}" if where else ""))
     return chosen
-
-
-def _keys(by: list[str] | None) -> list[str]:
-    return [key.strip() for word in by or [] for key in word.split(",") if key.strip()]
 
 
 def _levels(words: list[str] | None, by: list[str] | None, where: list[str] | None, runs: Path | None) -> Levels:
     """The levels of what `_chosen` finds."""
     from nnexp.report.grouping import levels_of
 
-    return levels_of(_chosen(words, where, runs), _keys(by))
+    return levels_of(_chosen(words, where, runs), keys_of(by))
 
 
 def _show(drawn: Comparison, target: Path | None, text: bool) -> None:

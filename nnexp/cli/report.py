@@ -10,8 +10,24 @@ from typing import Annotated
 
 import typer
 
-from nnexp.cli.compare import RunWords, selected
-from nnexp.cli.console import RunsOption, name_damaged, runs_root, say
+from nnexp.cli.compare import selected
+from nnexp.cli.console import name_damaged, runs_root, say
+from nnexp.cli.options import (
+    AxisOption,
+    BaselineOption,
+    ByOption,
+    ConfoundedOption,
+    MarginOption,
+    MatchOption,
+    MetricOption,
+    ReachOption,
+    RunsOption,
+    RunWords,
+    SummaryOption,
+    TestOption,
+    WhereOption,
+    keys_of,
+)
 
 QUIET_FOR = 2.0
 """Seconds after which it is said what takes so long, and between two such lines."""
@@ -29,26 +45,17 @@ def report(
         str | None,
         typer.Option("--format", metavar="FORMAT", help="html, markdown or pdf. Nothing: as --out ends, else html."),
     ] = None,
-    by: Annotated[
-        list[str] | None, typer.Option("--by", metavar="KEY", help="The keys whose values are compared.")
-    ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option("--where", metavar="COND", help="Only runs with, say, 'dataset=digits and lr<0.1'."),
-    ] = None,
-    metric: Annotated[str | None, typer.Option(help="What to judge by, such as validation_loss.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(metavar="LEVEL", help="Compare with this level; the first one otherwise.")
-    ] = None,
-    margin: Annotated[
-        float | None, typer.Option(metavar="SIZE", help="The smallest difference that matters, for 'equivalent'.")
-    ] = None,
-    allow_confounded: Annotated[
-        bool, typer.Option("--allow-confounded", help="Judge levels that differ in other keys, too.")
-    ] = False,
-    test: Annotated[
-        bool, typer.Option("--test", help="Show test scores, too, of what was chosen; the look is counted.")
-    ] = False,
+    by: ByOption = None,
+    where: WhereOption = None,
+    metric: MetricOption = None,
+    baseline: BaselineOption = None,
+    margin: MarginOption = None,
+    allow_confounded: ConfoundedOption = False,
+    test: TestOption = False,
+    summary: SummaryOption = "last",
+    reach: ReachOption = None,
+    over: AxisOption = None,
+    match: MatchOption = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is no report of nnexp.")] = False,
     runs: RunsOption = None,
 ) -> None:
@@ -66,8 +73,8 @@ def report(
     from nnexp.report.page.compose import Wish, compose, sweep_of
     from nnexp.store.runs import Shelf
 
-    asked = Asked(baseline, margin, allow_confounded, test)
-    keys = tuple(key.strip() for word in by or [] for key in word.split(",") if key.strip())
+    asked = Asked(baseline, margin, allow_confounded, test, summary=summary, x=over, reach=reach, match=match)
+    keys = tuple(keys_of(by))
     root = runs_root(runs)
     shelf = Shelf(root)
     name_damaged(shelf.damaged)

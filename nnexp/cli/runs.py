@@ -10,30 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nnexp.cli.console import (
-    FormatOption,
-    RunsOption,
-    check_format,
-    complete_run,
-    counted,
-    labels_of,
-    name_damaged,
-    out,
-    runs_root,
-    say,
-)
+from nnexp.cli.console import check_format, counted, labels_of, name_damaged, out, runs_root, say
+from nnexp.cli.options import FormatOption, RunsOption, SinceOption, WhereOption, complete_run
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
     from nnexp.report.tables import Column
     from nnexp.store.pack import Imported
     from nnexp.store.runs import Run, Shelf
-
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="COND", help="Only runs with, say, optimizer.lr<0.1 or tag=good."),
-]
-SinceOption = Annotated[str | None, typer.Option("--since", metavar="TIME", help="'2 hours ago', 3d, 2026-11-01.")]
 
 SORTS = ("age", "size", "id", "name", "status", "seed", "note")
 """What the list can be ordered by."""

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from nnexp.cli.console import RunsOption, complete_sweep, name_damaged, runs_root, say
+from nnexp.cli.console import name_damaged, runs_root, say
+from nnexp.cli.options import RunsOption, complete_sweep
 from nnexp.errors import InputError
 
 LOOK = 0.2

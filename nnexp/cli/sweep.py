@@ -12,19 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import (
-    FormatOption,
-    QuietOption,
-    RunsOption,
-    SetOption,
-    check_format,
-    complete_override,
-    name_damaged,
-    not_override,
-    out,
-    runs_root,
-    say,
-)
+from nnexp.cli.console import check_format, name_damaged, not_override, out, runs_root, say
+from nnexp.cli.options import FormatOption, JobsOption, QuietOption, RunsOption, SetOption, complete_override
+from nnexp.cli.planning import confirm, show_plan, workers_for
 from nnexp.cli.settle import BaselineOption, BudgetOption, MarginOption, UntilOption, settling, tell_settled
 from nnexp.errors import InputError, did_you_mean
 
@@ -58,7 +48,7 @@ def sweep(
     tune: Annotated[
         int | None, typer.Option(min=1, metavar="BUDGET", help="Tune the ranges in every level first, so many trials.")
     ] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
+    jobs: JobsOption = None,
     cluster: Annotated[
         str | None, typer.Option(metavar="tcp://HOST:PORT", help="Run on this Dask cluster; 'local' starts one.")
     ] = None,
@@ -104,24 +94,18 @@ def sweep(
         raise InputError("--new begins another sweep and --extend adds to the one that is there; give one of them")
     if json:
         _without(given_options, "--json", {"how": "--format", "quiet": "--quiet", "dry_run": "--dry-run"})
-    from nnexp.sweep.start import default_jobs, start_early
-
-    workers = jobs or default_jobs()
     if cluster is not None:
         from nnexp.sweep.cluster import check_address
 
         check_address(cluster)
-    elif workers > 1 and not dry_run and config.is_file():
-        start_early(["nnexp.cli.main"])
+    workers = workers_for(jobs, cluster is None and not dry_run and config.is_file())
     from nnexp.report.tables import FORMATS
 
     check_format(how, FORMATS)
     check_metric(metric)
     from nnexp.cli.display import JSON_LINES, display_for
-    from nnexp.cli.planning import confirm, show_plan
-    from nnexp.cli.underway import UnderWay
+    from nnexp.cli.underway import UnderWay, room
     from nnexp.cli.verdicts import concluded, stated
-    from nnexp.store.room import Unwritable
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
     from nnexp.sweep.description import read_sweep
@@ -169,13 +153,8 @@ def sweep(
         orders = Orders(root, workers, described.limits, fail_fast, data, cluster=machines)
         statement = None if described.claim is None else stated(course, identity, Shelf(root))
         display.event("start", format=JSON_LINES, sweep=described.name, root=root, command=sys.argv[1:])
-        with UnderWay(given, identity, display) as under_way:
-            try:
-                plan, shelf, stopped = under_way.go(course, orders, part)
-            except Unwritable as error:
-                say(str(error))
-                say("the sweep has stopped, and nothing is lost: the same command goes on when there is room")
-                raise typer.Exit(3) from None
+        with UnderWay(given, identity, display) as under_way, room():
+            plan, shelf, stopped = under_way.go(course, orders, part)
     interrupted = under_way.interrupted
     if interrupted is None and not stopped and course.findings is not None and plan.told(shelf):
         course.write_findings(plan)

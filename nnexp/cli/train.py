@@ -9,22 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nnexp.cli.console import (
-    DocumentOption,
-    OverridesArgument,
-    QuietOption,
-    RunsOption,
-    SetOption,
-    check_format,
-    complete_run,
-    err,
-    experiment_for,
-    name_damaged,
-    not_override,
-    out,
-    runs_root,
-    say,
-)
+from nnexp.cli.console import check_format, err, experiment_for, name_damaged, not_override, out, runs_root, say
+from nnexp.cli.options import DocumentOption, OverridesArgument, QuietOption, RunsOption, SetOption, complete_run
 from nnexp.errors import InputError
 
 

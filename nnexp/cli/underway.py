@@ -11,6 +11,9 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import typer
+
+from nnexp.cli.console import say
 from nnexp.cli.interrupt import Interrupt
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from nnexp.store.parents import Presence
     from nnexp.store.runs import Shelf
     from nnexp.sweep.course import Course
+    from nnexp.sweep.expand import Sweep
     from nnexp.sweep.identity import Given, Identity
     from nnexp.sweep.jobs import Orders
     from nnexp.sweep.plan import Job, Plan
@@ -170,3 +174,38 @@ class UnderWay:
             if not self._complained:
                 self._complained = True
                 self.display.said(f"the sweep's records cannot be written ({error.strerror or error}); its runs go on")
+
+
+@contextmanager
+def room() -> Iterator[None]:
+    """Where a full disk ends the runs meanwhile, say what becomes of them, and leave with exit code 3."""
+    from nnexp.store.room import Unwritable
+
+    try:
+        yield
+    except Unwritable as error:
+        say(str(error))
+        say("the sweep has stopped, and nothing is lost: the same command goes on when there is room")
+        raise typer.Exit(3) from None
+
+
+def carry_out(
+    made: Sweep, given: Given, root: Path, workers: int, what: str, quiet: bool
+) -> tuple[Course, Plan, Shelf]:
+    """Run what a design of one configuration misses, after saying `what` it is. Raises Exit where it does not end."""
+    from nnexp.cli.display import display_for
+    from nnexp.cli.planning import cost_of
+    from nnexp.cli.sweep import planned
+    from nnexp.sweep.identity import identify
+    from nnexp.sweep.jobs import Orders
+
+    with planned(made, root, partial(identify, given=given, new=True)) as (course, data, identity):
+        if not quiet:
+            for line in (what, *cost_of(course.first, workers)[0]):
+                say(line)
+        with UnderWay(given, identity, display_for(quiet, False)) as under_way, room():
+            plan, shelf, _ = under_way.go(course, Orders(root, workers, made.limits, False, data))
+    if under_way.interrupted is not None:
+        say("interrupted; the same command goes on")
+        raise typer.Exit(under_way.interrupted)
+    return course, plan, shelf

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import (
+from nnexp.cli.console import check_format, not_override, out, runs_root
+from nnexp.cli.options import (
+    CostOption,
     FormatOption,
+    JobsOption,
+    ManyOption,
     OverridesArgument,
     QuietOption,
     RunsOption,
     SetOption,
-    check_format,
-    not_override,
-    out,
-    runs_root,
-    say,
 )
+from nnexp.cli.planning import confirm, cost_of, workers_for
 from nnexp.errors import InputError
 
 if TYPE_CHECKING:
+    from nnexp.store.runs import Shelf
     from nnexp.sweep.plan import Plan
 
 
@@ -33,9 +33,9 @@ def variance(
     levels: Annotated[int, typer.Option(min=2, max=20, help="Seeds of each stream that are crossed.")] = 2,
     blocks: Annotated[int, typer.Option(min=2, max=1000, help="How often, each time with other seeds.")] = 16,
     metric: Annotated[str | None, typer.Option(help="Whose variance; the first validation metric by default.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", "-j", min=1, help="Processes; all cores by default.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say which runs and how long, and stop.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before very many runs.")] = False,
+    jobs: JobsOption = None,
+    dry_run: CostOption = False,
+    yes: ManyOption = False,
     quiet: QuietOption = False,
     how: FormatOption = "table",
     runs: RunsOption = None,
@@ -47,28 +47,18 @@ def variance(
     Exit codes as of nnexp sweep.
     """
     not_override(config, "variance")
-    from nnexp.sweep.start import default_jobs, start_early
-
-    workers = jobs or default_jobs()
-    if workers > 1 and not dry_run and config.is_file():
-        start_early(["nnexp.cli.main"])
+    workers = workers_for(jobs, not dry_run and config.is_file())
     from nnexp.report.tables import FORMATS, Column, Grid, render
 
     check_format(how, FORMATS)
     if metric is not None and metric.startswith("test_"):
         raise InputError(f"--metric: variance is judged by validation; say validation_{metric.removeprefix('test_')}")
-    from functools import partial
-
-    from nnexp.cli.display import display_for
-    from nnexp.cli.planning import confirm
-    from nnexp.cli.sweep import check_metric, planned
-    from nnexp.cli.underway import UnderWay
-    from nnexp.report.numbers import duration
+    from nnexp.cli.sweep import check_metric
+    from nnexp.cli.underway import carry_out
     from nnexp.store.runs import Shelf
+    from nnexp.sweep.course import Course
     from nnexp.sweep.description import read_sweep
-    from nnexp.sweep.estimate import elapsed, total
-    from nnexp.sweep.identity import Given, identify
-    from nnexp.sweep.jobs import Orders
+    from nnexp.sweep.identity import Given
     from nnexp.sweep.variance import crossed, designed
 
     check_metric(metric)
@@ -78,45 +68,28 @@ def variance(
     design = designed(described, levels, blocks)
     confirm(design.runs, lambda: described.trials[0], workers, yes)
     root = runs_root(runs)
-    known = partial(identify, given=given, new=True)
-    with planned(crossed(described, design), root, known) as (course, data, identity):
-        [stage] = course.stages(lambda: Shelf(root))
-        plan = replace(stage.plan, folder=identity.folder(stage.plan))
+    made = crossed(described, design)
+    if dry_run:
+        plan = Course(made, Shelf(root)).first
+        told, seconds = cost_of(plan, workers)
         missing = len(plan.missing)
-        told = [str(design)]
-        seconds = 0.0
-        if missing and (dry_run or not quiet):
-            used = min(workers, missing)
-            seconds = elapsed(total(plan.missing, plan.missing).seconds, missing, workers)
-            told.append(f"about {duration(seconds)} on {used} process{'es' if used > 1 else ''}, by a few steps of one")
-        if dry_run:
-            rows = [{"source": name, "levels": levels, "blocks": blocks} for name in design.names]
-            columns = [Column("source", "stream"), Column("levels", "seeds"), Column("blocks", "times")]
-            meta = {"kind": "plan", "runs": design.runs, "missing": missing, "seconds": seconds}
-            grid = Grid(columns, rows, notes=[*told, f"{missing} to run; nothing was run"], meta=meta)
-            render(grid, how, out())
-            return
-        if not quiet:
-            for line in told:
-                say(line)
-        with UnderWay(given, identity, display_for(quiet, False)) as under_way:
-            under_way.run(plan, Orders(root, workers, described.limits, False, data), "")
-            under_way.write(Shelf(root), over=under_way.interrupted is None)
-    if under_way.interrupted is not None:
-        say("interrupted; the same command goes on")
-        raise typer.Exit(under_way.interrupted)
-    _show(plan, Shelf(root), course.metric, design.names, levels, blocks, how, quiet)
+        rows = [{"source": name, "levels": levels, "blocks": blocks} for name in design.names]
+        columns = [Column("source", "stream"), Column("levels", "seeds"), Column("blocks", "times")]
+        meta = {"kind": "plan", "runs": design.runs, "missing": missing, "seconds": seconds}
+        notes = [str(design), *told, f"{missing} to run; nothing was run"]
+        render(Grid(columns, rows, notes=notes, meta=meta), how, out())
+        return
+    course, plan, shelf = carry_out(made, given, root, workers, str(design), quiet)
+    _show(plan, shelf, course.metric, design.names, levels, blocks, how, quiet)
 
 
 def _show(
-    plan: Plan, shelf: object, metric: str, names: list[str], levels: int, blocks: int, how: str, quiet: bool
+    plan: Plan, shelf: Shelf, metric: str, names: list[str], levels: int, blocks: int, how: str, quiet: bool
 ) -> None:
     """The table of shares; exit code 3 where some runs have no score."""
     from nnexp.report.tables import render
     from nnexp.report.variance import arranged, components, table
-    from nnexp.store.runs import Shelf
 
-    assert isinstance(shelf, Shelf)
     ended = shelf.ended()
     scores = [ended[job.fingerprint].final.get(metric) if job.fingerprint in ended else None for job in plan.jobs]
     y, lost = arranged(scores, blocks, levels, len(names))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import DocumentOption, FormatOption, check_format, out, say, text_width
+from nnexp.cli.console import check_format, out, say, text_width
+from nnexp.cli.options import DocumentOption, FormatOption
 from nnexp.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:

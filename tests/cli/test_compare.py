@@ -305,13 +305,13 @@ def test_show(tmp_path: Path) -> None:
     assert "train_loss and validation_loss by epoch\n" in text
     assert "train_accuracy and validation_accuracy by epoch\n" in text
     assert any("⠁" <= char <= "⣿" for char in text)
-    table = {
-        line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("train ", "valid", "test"))
-    }
+    assert not any(line.startswith("test  ") for line in text.splitlines()), "test scores are kept back"
+    tested = nnexp("show", "--test", cwd=tmp_path).out
+    table = {line.split()[0]: line.split()[1:] for line in tested.splitlines() if line.startswith("test  ")}
     assert float(table["test"][0]) == pytest.approx(run.final["test_loss"], abs=1e-4)
     for value in (*run.record["versions"].values(), run.record["data"], run.record["fingerprint"]):
         assert value in text
-    document = nnexp("show", "--format", "json", cwd=tmp_path).json
+    document = nnexp("show", "--test", "--format", "json", cwd=tmp_path).json
     assert document["metrics"] == run.metrics()
     assert document.items() >= run.record.items()
 
