@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nnexp.errors import InputError, did_you_mean
 from nnexp.store.runs import Run, Shelf
+from nnexp.store.scores import TEST
 
 UNITS = {
     "second": timedelta(seconds=1),
@@ -30,20 +31,25 @@ _AGO = re.compile(r"^\s*(\d+(?:\.\d+)?|an?)\s*([A-Za-z]+?)s?(?:\s+ago)?\s*$")
 def matching(runs: Sequence[Run], conditions: Sequence[str], test: bool = False) -> list[Run]:
     """The runs that meet all conditions, such as `optimizer.lr<0.1 and (tag=good or @best)`.
 
-    Raises InputError; for conditions on test scores, too, unless `test` says that looks at them are counted.
+    Raises InputError; for conditions on test scores, too, unless `test` says that looks at them are counted. Where no
+    run meets such a condition, there is nothing to show and the look is counted here.
     """
     if not conditions:
         return list(runs)
-    from nnexp.report.firewall import not_test
+    from nnexp.report.firewall import look_at, not_test
     from nnexp.report.frame import frame
     from nnexp.report.query import read, where
 
-    for text in () if test else conditions:
-        not_test("--where", text, read(text).keys)
+    named = [(text, read(text).keys) for text in conditions]
+    if not test:
+        for text, keys in named:
+            not_test("--where", text, keys)
     if not runs:
         return []
-
-    return [runs[i] for i in where(frame(runs), conditions)]
+    found = [runs[i] for i in where(frame(runs), conditions)]
+    if not found and any(key.startswith(TEST) for _, keys in named for key in keys):
+        look_at(runs, "where")
+    return found
 
 
 def moment(text: str, now: datetime | None = None, option: str = "--since") -> datetime:

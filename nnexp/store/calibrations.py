@@ -35,6 +35,8 @@ PARTS: dict[str, type | tuple[type, ...]] = {
 
 REACH, ERRORS = {"n", "kind", "smallest", "low", "high"}, {"n", "kind", "false", "of"}
 """What the rows of two parts of a result have."""
+SAMPLING = {"error", "examples", "test_error", "tested"}
+"""What is read of how much a score is by its examples."""
 
 
 @dataclass(frozen=True)
@@ -117,4 +119,7 @@ def _read(path: Path) -> Kept | Damaged:
             return Damaged(path, f"its '{part}' cannot be read")
     if not {"seeds", "std"} <= document["result"].keys():
         return Damaged(path, "it has no 'seeds' or no 'std'")
+    sampling = document["sampling"]
+    if sampling is not None and not sampling.keys() >= SAMPLING:
+        return Damaged(path, "its 'sampling' cannot be read")
     return Kept(path, **{key: document[key] for key in PARTS})

@@ -191,6 +191,12 @@ def test_a_result_that_cannot_be_read(root: Path, result: dict[str, Any]) -> Non
     assert len(kept(root)[1]) == 1
 
 
+def test_a_sampling_error_that_cannot_be_read(root: Path) -> None:
+    calibration(root, sampling={"error": 0.1})
+    assert line(root) == ""
+    assert len(kept(root)[1]) == 1
+
+
 def test_one_file_for_each_configuration_and_metric(root: Path) -> None:
     paths = {calibration(root), calibration(root, created="2026-02-02"), calibration(root, metric="validation_loss")}
     assert {path.parent for path in paths} == {root / FOLDER}

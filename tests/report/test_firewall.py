@@ -88,6 +88,16 @@ def test_asked_for_they_are_shown_and_counted(runs: Path, words: str, count: int
     assert looks(runs) == [*before, count]
 
 
+def test_that_no_run_scores_so_well_is_a_look(runs: Path) -> None:
+    before = looks(runs)
+    done = nnexp("compare", "grid", "--test", "--where", "test_accuracy>0.5", cwd=runs.parent)
+    assert (done.code, done.out) == (2, "")
+    assert "no runs are left to compare where test_accuracy>0.5" in done.err
+    assert looks(runs) == [*before, 4]
+    assert nnexp("compare", "grid", "--test", "--where", "seed>9", cwd=runs.parent).code == 2
+    assert looks(runs) == [*before, 4]
+
+
 def test_in_json_too(runs: Path) -> None:
     before = len(looks(runs))
     shown = use(runs, "show 00aaaa --test --format json").json

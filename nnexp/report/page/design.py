@@ -9,7 +9,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nnexp.config.yaml import read
 from nnexp.errors import InputError
 from nnexp.report.frame import HIDDEN, config_columns, higher_is_better, metric_columns, missing, varying
 from nnexp.report.grouping import Levels, in_order
@@ -63,6 +62,8 @@ def _tuned(folder: Path) -> list[tuple[str, str]]:
     """How a sweep was tuned, and what was found; nothing where it was not."""
     if not (folder / "trials.json").is_file():
         return []
+    from nnexp.config.yaml import read
+
     try:
         tune = read(folder / "sweep.yaml").data.get("tune")
         if tune is None:  # a search, whose trials are the runs
