@@ -20,7 +20,7 @@ Smoothing = Annotated[float, Field(ge=0, lt=1)]
 """A share that is taken from the target's class and spread over all classes alike."""
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-"""What is left for another."""
+"""A part of 1, whose rest is another's."""
 
 
 def _class_weights(value: Any) -> Any:
@@ -38,7 +38,7 @@ def _alpha(value: Any) -> Any:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return _class_weights(value)
     if not 0 < value < 1:
-        found = f"found {value!r}; others are a list, one a class, such as [1, 2.5]"
+        found = f"found {value!r}; weights of all classes are a list, such as [1, 2.5]"
         raise ValueError(f"one number, the weight of the second of two classes, must be between 0 and 1, {found}")
     return float(value)
 

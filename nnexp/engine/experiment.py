@@ -183,8 +183,8 @@ class Experiment:
         if updates is not None and rows:
             steps = config.batch.steps(n)
             if updates > steps:
-                a_row = f"an epoch has {_counted(steps, 'update')}, so no row every {updates:,} would come within one"
-                yield Misfit("monitor.updates", f"{a_row}; use fewer, or monitor.every")
+                an_epoch = f"an epoch has {_counted(steps, 'update')}, so rows within one cannot be {updates:,} apart"
+                yield Misfit("monitor.updates", f"{an_epoch}; use fewer, or monitor.every")
         yield from self._misfits_of_training()
 
     def _misfits_of_training(self) -> Iterator[Misfit]:

@@ -153,7 +153,7 @@ class RbmModel:
         self.b = target.value[f"{layer.name}.bias"].copy()
         self.moving = [np.zeros_like(array) for array in (self.W, self.a, self.b)]
         self.chains: np.ndarray | None = None
-        """Where persistent chains are, shape (B, I); None before the first batch, and where they begin at each."""
+        """Where persistent chains are, shape (B, I); None before the first batch, or for ever."""
 
     def step(self, x: np.ndarray) -> None:
         """One update on a batch x (B, I)."""

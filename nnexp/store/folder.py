@@ -93,21 +93,21 @@ class RunFolder:
         But of the rows within epochs, those up to update `step` are kept. Raises InputError where there is nothing to
         go on with.
         """
-
-        def stays(line: str) -> bool:
-            cells = line.split(",")
-            if cells[0].isdecimal():
-                return before_epoch is not None and int(cells[0]) < before_epoch
-            return float(cells[0]) > 0 and int(cells[columns.index("step")]) <= step
-
         path = self.path / "metrics.csv"
         self._columns = columns
         if before_epoch is not None:
+
+            def stays(line: str) -> bool:
+                epoch, *cells = line.split(",")
+                if epoch.isdecimal():
+                    return int(epoch) < before_epoch
+                return float(epoch) > 0 and int(cells[columns.index("step") - 1]) <= step
+
             try:
                 lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
                 whole = [line for line in lines[1:] if line.endswith("\n")]
                 kept = [line for line in whole if stays(line)]
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, IndexError) as error:
                 raise InputError(
                     f"{path} is damaged ({error}); delete checkpoint.npz beside it to start the run again"
                 ) from None

@@ -438,7 +438,7 @@ VALUES = [
         "alpha-above-one",
         "loss: {name: focal, alpha: 2}\n",
         "c.yaml:2:28  loss.alpha: one number, the weight of the second of two classes, must be between 0 and 1, "
-        "found 2; others are a list, one a class",
+        "found 2; weights of all classes are a list, such as [1, 2.5]",
         "1 problem in c.yaml",
     ),
     moons(
@@ -910,7 +910,7 @@ MISFITS = [
     moons(
         "rows-within-too-far",
         "batch: full\nmonitor: {updates: 20}\n",
-        "c.yaml:3:20  monitor.updates: an epoch has 1 update, so no row every 20 would come within one; use fewer, or",
+        "c.yaml:3:20  monitor.updates: an epoch has 1 update, so rows within one cannot be 20 apart; use fewer, or",
     ),
     train(
         "rows-within-on-a-surface",

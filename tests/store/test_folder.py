@@ -164,12 +164,12 @@ def test_going_on_within_an_epoch(folder: RunFolder) -> None:
         assert path.read_text().splitlines() == whole.splitlines()[: kept + 1], (before, step)
 
 
-@pytest.mark.parametrize("content", [None, b"epoch,value\nnothing,0.5\n", b"epoch,value\n\xff\xfe\n"])
+@pytest.mark.parametrize("content", [None, b"epoch,step\nnothing,5\n", b"epoch,step\n\xff\xfe\n", b"epoch,step\n0.5\n"])
 def test_nothing_to_go_on_with(folder: RunFolder, content: bytes | None) -> None:
     if content is not None:
         (folder.path / "metrics.csv").write_bytes(content)
     with pytest.raises(InputError, match=r"metrics\.csv is damaged .*delete checkpoint\.npz"):
-        folder.open_metrics(["epoch", "value"], before_epoch=1)
+        folder.open_metrics(["epoch", "step"], before_epoch=1)
 
 
 # -- run.json --------------------------------------------------------------------------------------
