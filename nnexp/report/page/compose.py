@@ -154,7 +154,7 @@ def _claim(sweep: SweepRecord | None) -> list[Block]:
 
 def _of_one(grid: Grid) -> list[Block]:
     """The table of one task, and what is known of it."""
-    said = [answers.sentence(line) for line in (*grid.findings, *grid.notes)]
+    said = [answers.sentence(line) for line in grid.sentences]
     return [Table(grid), *([Points(said)] if said else [])]
 
 
