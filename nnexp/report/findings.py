@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnexp.report.guard import Guard
-from nnexp.report.numbers import decimals_for, score
+from nnexp.report.numbers import decimals_for, signed
 from nnexp.report.verdict import FEWEST, Verdict
 
 SHOWN = 4
@@ -123,9 +123,7 @@ def _needs(verdict: Verdict) -> str:
 def _size(verdict: Verdict, decimals: int, unit: str) -> str:
     if verdict.difference is None:
         return "no difference of successes"
-    sign = "+" if verdict.difference >= 0 else ""
-    half = "" if verdict.half is None else f" ± {score(verdict.half, decimals)}"
-    return f"{sign}{score(verdict.difference, decimals)}{half}{unit and f' {unit}'}"
+    return signed(verdict.difference, verdict.half, decimals) + (unit and f" {unit}")
 
 
 def _on(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from nnexp.report.permutation import DRAWS, EXACT_PAIRS, SEED, Chance
-from nnexp.report.statistics import LEVEL, Difference
+from nnexp.report.statistics import LEVEL, Difference, Summary, summarize
 from nnexp.report.verdict import FEWEST
 
 Cell = tuple[int, int]
@@ -100,9 +100,11 @@ def interaction(cells: Mapping[Cell, Mapping[Hashable, float]], margin: float | 
         in_pairs = True
     else:
         in_pairs, alone, n = False, 0, least
-        means = np.array([[np.mean(list(cells[a, b].values())) for b in range(columns)] for a in range(rows)])
+        found = [[summarize(list(cells[a, b].values())) for b in range(columns)] for a in range(rows)]
+        means = np.array([[one.mean for one in row] for row in found], dtype=float)
         sizes = _contrasts(means[None], pairs_a, pairs_b)[0]
-        errors, freedoms = _spreads(cells, rows, columns, pairs_a, pairs_b)
+        sizes[np.abs(sizes) < 1e-13 * np.abs(means).max()] = 0.0
+        errors, freedoms = _spreads(found, pairs_a, pairs_b)
         if n > 1:
             chance = Chance(min(1.0, count * float(_two_sided(sizes, errors, freedoms).min())), True)
     if n < 2:
@@ -131,19 +133,14 @@ def _residuals(y: np.ndarray) -> np.ndarray:
 
 
 def _spreads(
-    cells: Mapping[Cell, Mapping[Hashable, float]],
-    rows: int,
-    columns: int,
-    pairs_a: Sequence[Cell],
-    pairs_b: Sequence[Cell],
+    cells: Sequence[Sequence[Summary]], pairs_a: Sequence[Cell], pairs_b: Sequence[Cell]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The standard error of each contrast of unpaired means, and its degrees of freedom."""
-    counts = np.array([[len(cells[a, b]) for b in range(columns)] for a in range(rows)], dtype=float)
+    counts = np.array([[one.n for one in row] for row in cells], dtype=float)
     if counts.min() < 2:
         nothing = np.full((len(pairs_a), len(pairs_b)), math.nan)
         return nothing, nothing
-    spreads = np.array([[np.var(list(cells[a, b].values()), ddof=1) for b in range(columns)] for a in range(rows)])
-    v = spreads / counts
+    v = np.array([[one.std for one in row] for row in cells], dtype=float) ** 2 / counts
     summed, weighed = (_sums(one, pairs_a, pairs_b) for one in (v, v**2 / (counts - 1)))
     with np.errstate(invalid="ignore", divide="ignore"):
         freedom = np.where(weighed > 0, summed**2 / weighed, counts.sum() - counts.size)

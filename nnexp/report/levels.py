@@ -16,7 +16,7 @@ from nnexp.report.findings import decimals_of, findings
 from nnexp.report.frame import Frame
 from nnexp.report.guard import Guard, examine
 from nnexp.report.matching import Matched, matched_levels
-from nnexp.report.numbers import decimals_for, duration, number, score
+from nnexp.report.numbers import decimals_for, duration, number, score, signed
 from nnexp.report.rows import (
     best_of,
     column_of,
@@ -159,8 +159,8 @@ def _summary(data: Frame, index: Sequence[int], ended: Sequence[tuple[Hashable, 
         "n": s.n,
         "mean": s.mean,
         "std": s.std,
-        "ci95_low": None if s.half is None or s.mean is None else s.mean - s.half,
-        "ci95_high": None if s.half is None or s.mean is None else s.mean + s.half,
+        "ci95_low": s.low,
+        "ci95_high": s.high,
         "interval": s,
         "succeeded": (s.n, len(ended), *share),
         "success": s.n / len(ended) if ended else None,
@@ -320,7 +320,7 @@ def _columns(
     apart = ("difference", "difference_low", "difference_high")
     columns += [
         Column("pairs", "n", _or_nothing, True, 1, ("pairs", "pairing"), 1),
-        Column("apart", "difference", lambda v: signed(v, finer), True, 0, apart, 1),
+        Column("apart", "difference", lambda v: signed(v[0], v[1], finer) if v else "", True, 0, apart, 1),
         Column("p_holm", "p", chance, True, 0, ("p", "p_holm", "p_equivalent", "p_success"), 1),
         Column("g", "g", lambda v: "" if v is None else score(v, 2), True, 2, (), 1),
     ]
@@ -342,9 +342,7 @@ def _test_column(
     values, halves = data[metric], []
     for row, index in zip(rows, groups, strict=True):
         s = summarize([float(values[i]) for i in index if values[i] is not None and math.isfinite(values[i])])
-        known = s.mean is not None and s.half is not None
-        low, high = (s.mean - s.half, s.mean + s.half) if known else (None, None)  # type: ignore[operator]
-        row |= {metric: s.mean, f"{metric}_low": low, f"{metric}_high": high, "tested": s}
+        row |= {metric: s.mean, f"{metric}_low": s.low, f"{metric}_high": s.high, "tested": s}
         halves.append((s.mean, s.half))
     decimals = decimals_of(halves)
     parts = (metric, f"{metric}_low", f"{metric}_high")
@@ -353,19 +351,6 @@ def _test_column(
         return score(s.mean, decimals) + ("" if s.half is None else f" ± {score(s.half, decimals)}")
 
     return [Column("tested", metric, shown, True, 0, parts)]
-
-
-def signed(apart: tuple[float | None, float | None] | None, decimals: int) -> str:
-    """A difference with its sign, and half its interval.
-
-    >>> signed((0.0121, 0.0042), 4), signed((-0.5, None), 2), signed(None, 4)
-    ('+0.0121 ± 0.0042', '-0.50', '')
-    """
-    if apart is None or apart[0] is None:
-        return ""
-    difference, half = apart[0], apart[1]
-    text = ("+" if difference >= 0 else "") + score(difference, decimals)
-    return text if half is None else f"{text} ± {score(half, decimals)}"
 
 
 def chance(p: float | None) -> str:
@@ -385,9 +370,7 @@ def _or_nothing(value: Any) -> str:
 
 
 def _interval(s: Summary, decimals: int) -> str:
-    if s.mean is None or s.half is None:
-        return "-"
-    return f"{score(s.mean - s.half, decimals)} to {score(s.mean + s.half, decimals)}"
+    return "-" if s.half is None else f"{score(s.low, decimals)} to {score(s.high, decimals)}"
 
 
 def _count(value: Any) -> str:

@@ -45,6 +45,18 @@ def score(value: float | None, decimals: int = 4) -> str:
     return f"{value:.{decimals}f}"
 
 
+def signed(value: float | None, half: float | None, decimals: int) -> str:
+    """A difference with its sign, and half its interval; nothing for None.
+
+    >>> signed(0.0121, 0.0042, 4), signed(-0.5, None, 2), signed(None, None, 4)
+    ('+0.0121 ± 0.0042', '-0.50', '')
+    """
+    if value is None:
+        return ""
+    text = ("+" if value >= 0 else "") + score(value, decimals)
+    return text if half is None else f"{text} ± {score(half, decimals)}"
+
+
 def decimals_for(uncertainty: float | None, fallback: int = 4) -> int:
     """How many decimals show two significant digits of an uncertainty.
 

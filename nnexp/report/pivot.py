@@ -14,7 +14,7 @@ from nnexp.report.grouping import Level, Levels, in_order, levels_of
 from nnexp.report.guard import Guard, examine
 from nnexp.report.interaction import Interaction, interaction
 from nnexp.report.levels import by_unit, level_name, standings
-from nnexp.report.numbers import decimals_for, number, score
+from nnexp.report.numbers import decimals_for, number, score, signed
 from nnexp.report.rows import groups_of, notes_on, numeric
 from nnexp.report.statistics import Summary
 from nnexp.report.tables import Column, Grid, headings
@@ -165,8 +165,7 @@ def _grid(table: TwoWay, judged: _Judged) -> Grid:
                 continue
             s, lost = table.cells[value, column][1], table.failures(value, column)
             row |= {f"cell {number_}": (s, lost), spelled: s.mean, f"{spelled} n": s.n, f"{spelled} failed": lost}
-            if s.half is not None and s.mean is not None:
-                row |= {f"{spelled} low": s.mean - s.half, f"{spelled} high": s.mean + s.half}
+            row |= {f"{spelled} low": s.low, f"{spelled} high": s.high}
             if (value, column) in marked:
                 best.add((place, f"cell {number_}"))
         rows.append(row)
@@ -294,8 +293,7 @@ def _size(judged: _Judged) -> str:
 
     a, other = (named(keys[0], judged.rows[i]) for i in d.rows)
     b, beside = (named(keys[1], judged.columns[j]) for j in d.columns)
-    signs = ["+" if v >= 0 else "" for v in d.effects]
-    effects = [f"{sign}{score(v, decimals)}" for sign, v in zip(signs, d.effects, strict=True)]
+    effects = [signed(v, None, decimals) for v in d.effects]
     what = "" if found.contrasts == 1 else f"the largest of {found.contrasts} contrasts: "
     apart = f"{score(d.size.mean, decimals)} ± {score(d.half, decimals)} apart"
     return f"{what}{a} - {other} is {effects[0]} at {b} and {effects[1]} at {beside}, {apart}"

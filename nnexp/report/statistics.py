@@ -26,6 +26,16 @@ class Summary:
     std: float | None
     half: float | None
 
+    @property
+    def low(self) -> float | None:
+        """Where the interval begins."""
+        return None if self.mean is None or self.half is None else self.mean - self.half
+
+    @property
+    def high(self) -> float | None:
+        """Where it ends."""
+        return None if self.mean is None or self.half is None else self.mean + self.half
+
 
 def summarize(values: Sequence[float]) -> Summary:
     """Mean ± t_{0.975, n-1} s / √n, the Student-t interval of a mean (W. Gosset 1908) of finite values.

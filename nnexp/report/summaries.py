@@ -20,7 +20,7 @@ from nnexp.report.findings import decimals_of
 from nnexp.report.frame import Frame
 from nnexp.report.guard import ENDED
 from nnexp.report.matching import limit_of, told_limit
-from nnexp.report.numbers import number, score
+from nnexp.report.numbers import number, signed
 from nnexp.report.statistics import summarize
 from nnexp.report.tables import Column
 
@@ -113,16 +113,10 @@ def _bests(data: Frame, levels: Sequence[Sequence[Course]], metric: str, higher:
             if course.finished and course.values and math.isfinite(course.values[-1])
         ]
         s = summarize(gains)
-        known = s.mean is not None and s.half is not None
-        low, high = (s.mean - s.half, s.mean + s.half) if known else (None, None)  # type: ignore[operator]
-        cells.append({"gain": (s.mean, s.half, s.n), "optimism": s.mean, "optimism_n": s.n})
-        cells[-1] |= {"optimism_low": low, "optimism_high": high}
+        cells.append({"gain": s, "optimism": s.mean, "optimism_n": s.n})
+        cells[-1] |= {"optimism_low": s.low, "optimism_high": s.high}
         counts += [len(course.values) for course in level if course.finished and course.values]
-    decimals = decimals_of([(row["optimism"], row["gain"][1]) for row in cells])
-
-    def shown(gain: tuple[float | None, float | None, int]) -> str:
-        return _signed(gain[0], decimals) + ("" if gain[1] is None else f" ± {score(gain[1], decimals)}")
-
+    decimals = decimals_of([(row["gain"].mean, row["gain"].half) for row in cells])
     parts = ("optimism", "optimism_low", "optimism_high", "optimism_n")
     few = min(counts, default=0), max(counts, default=0)
     rows = f"{few[0]}" if few[0] == few[1] else f"{few[0]} to {few[1]}"
@@ -132,14 +126,10 @@ def _bests(data: Frame, levels: Sequence[Sequence[Course]], metric: str, higher:
         f"mean over a level's runs of the best less the last row; it favours noisy curves{longer}, and --summary last "
         "does not"
     )
-    column = Column("gain", "best - last", shown, True, 0, parts)
+    column = Column("gain", "best - last", lambda s: signed(s.mean, s.half, decimals), True, 0, parts)
     plain = scored(data, levels, lambda course: best_of_rows(course.values, higher), higher)
     what = f"best {metric} of all rows"
     return replace(plain, what=what, cells=cells, columns=[column], notes=[note], meta={"rows": list(few)})
-
-
-def _signed(value: float | None, decimals: int) -> str:
-    return "" if value is None else ("+" if value >= 0 else "") + score(value, decimals)
 
 
 # -- area ------------------------------------------------------------------------------------------

@@ -54,7 +54,7 @@ class Grid:
     notes: list[str] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
-    """What the table says, in sentences; they stand in front of the notes."""
+    """What the table says, in sentences that stand in front of the notes."""
     keyed: int = 1
     """How many columns at the left are repeated in a second table."""
     second: str = ""
@@ -71,6 +71,11 @@ class Grid:
 
     def is_best(self, index: int, column: Column) -> bool:
         return index in self.best or (index, column.key) in self.best_cells
+
+    @property
+    def sentences(self) -> list[str]:
+        """What stands below the table."""
+        return [*self.findings, *self.notes]
 
     @property
     def panels(self) -> list[tuple[str, list[Column]]]:
@@ -91,7 +96,7 @@ class Grid:
                 as_text(sheet, columns, title if number or self.before else "")
                 for number, (title, columns) in enumerate(sheet.panels)
             ]
-            told.append("\n".join(pages) + "".join(f"{text}\n" for text in (*sheet.findings, *sheet.notes)))
+            told.append("\n".join(pages) + "".join(f"{text}\n" for text in sheet.sentences))
         return "\n".join(told)
 
     def _repr_html_(self) -> str:
@@ -203,7 +208,7 @@ def _one_as_markdown(grid: Grid) -> str:
             marked = zip(shown, columns, strict=True)
             shown = [f"**{cell}**" if cell and grid.is_best(index, column) else cell for cell, column in marked]
             lines.append("| " + " | ".join(shown) + " |")
-    below = "".join(f"\n{text}\n" for text in (*grid.findings, *grid.notes))
+    below = "".join(f"\n{text}\n" for text in grid.sentences)
     return "\n".join(lines) + "\n" + below
 
 
@@ -225,7 +230,7 @@ def _one_as_table(grid: Grid, console: Console, every_column: bool) -> None:
             console.file.write(("\n" if place else "") + as_text(grid, columns, title))
     if grid.findings and not console.is_terminal:
         console.file.write("\n")
-    notes = [*grid.findings, *grid.notes]
+    notes = grid.sentences
     if hidden:
         names = ", ".join(column.heading for column in hidden[-6:])
         more = f" and {len(hidden) - 6} more" if len(hidden) > 6 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from nnexp.report.tables import Column, Grid
+from nnexp.report.tables import Grid
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -42,7 +42,7 @@ def as_latex(grid: Grid) -> str:
 
 def _one_as_latex(grid: Grid) -> str:
     lines: list[str] = []
-    for title, columns in tables(grid):
+    for title, columns in grid.panels:
         lines += [r"\begin{table}", r"\centering"]
         lines += [rf"\caption{{{latex(title)}}}"] if title else []
         lines += [rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in columns)}}}", r"\toprule"]
@@ -51,7 +51,7 @@ def _one_as_latex(grid: Grid) -> str:
             cells = zip([latex(cell) for cell in row], columns, strict=True)
             lines.append(_latex_row([rf"\textbf{{{c}}}" if c and grid.is_best(index, one) else c for c, one in cells]))
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
-    lines += [f"% {' '.join(sentence.split())}" for sentence in below(grid)]
+    lines += [f"% {' '.join(sentence.split())}" for sentence in grid.sentences]
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +77,7 @@ def as_html(grid: Grid) -> str:
 
 def _one_as_html(grid: Grid) -> str:
     lines = []
-    for title, columns in tables(grid):
+    for title, columns in grid.panels:
         lines += ['<table class="nnexp">']
         lines += [f"<caption>{escape(title)}</caption>"] if title else []
         sides = [' style="text-align: right"' if column.right else ' style="text-align: left"' for column in columns]
@@ -89,15 +89,5 @@ def _one_as_html(grid: Grid) -> str:
             cells = "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides, shown, strict=True))
             lines.append(f"<tr>{cells}</tr>")
         lines += ["</tbody>", "</table>"]
-    lines += [f"<p>{escape(sentence)}</p>" for sentence in below(grid)]
+    lines += [f"<p>{escape(sentence)}</p>" for sentence in grid.sentences]
     return "\n".join(lines) + "\n"
-
-
-def tables(grid: Grid) -> list[tuple[str, list[Column]]]:
-    """What stands under each other: titles and columns."""
-    return grid.panels
-
-
-def below(grid: Grid) -> list[str]:
-    """The sentences below the tables."""
-    return [*grid.findings, *grid.notes]

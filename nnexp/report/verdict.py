@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from nnexp.report.permutation import Chance, discordant, sign_flips, two_samples, two_shares
+from nnexp.report.ranks import mid_ranks
 from nnexp.report.statistics import (
     LEVEL,
     MOST_SEEDS,
@@ -200,12 +201,7 @@ def _ranks(meeting: _Meeting, higher: bool) -> tuple[list[float], list[float]]:
     """Mid-ranks of all outcomes together, the best the largest, failures last and equal."""
     sign = 1.0 if higher else -1.0
     goodness = [-math.inf if v is None else sign * v for v in (*meeting.a, *meeting.b)]
-    first: dict[float, int] = {}
-    count: dict[float, int] = {}
-    for place, value in enumerate(sorted(goodness)):
-        first.setdefault(value, place)
-        count[value] = count.get(value, 0) + 1
-    ranks = [first[value] + (count[value] + 1) / 2 for value in goodness]
+    ranks = mid_ranks(goodness)
     return ranks[: len(meeting.a)], ranks[len(meeting.a) :]
 
 

@@ -128,6 +128,21 @@ def test_one_seed_and_no_spread() -> None:
     assert (sure.p, sure.largest.half, sure.depends) == (0.03125, 0.0, True)
 
 
+def test_unpaired_cells_without_a_spread() -> None:
+    """What rounding leaves of equal means, and of equal differences of means, is no interaction."""
+    for scores in (
+        {(0, 0): 0.1, (0, 1): 0.1, (1, 0): 0.1, (1, 1): 0.1},
+        {(0, 0): 0.3, (0, 1): 0.4, (1, 0): 0.1, (1, 1): 0.2},
+    ):
+        cells = {cell: {(cell, s): v for s in range(7 + cell[0])} for cell, v in scores.items()}
+        found = interaction(cells, margin=0.01)
+        assert (found.in_pairs, found.p, found.depends, found.equivalent) == (False, 1.0, False, True)
+        cells[1, 1] = {unit: v + 0.1 for unit, v in cells[1, 1].items()}
+        sure = interaction(cells)
+        assert sure.largest is not None
+        assert (sure.p, sure.largest.half, sure.depends) == (0.0, 0.0, True)
+
+
 def test_equivalence() -> None:
     y = np.random.default_rng(4).normal([[0.5, 0.6, 0.7], [0.6, 0.7, 0.8]], 0.01, size=(10, 2, 3))
     assert interaction(cells_of(y), margin=0.1).equivalent

@@ -209,7 +209,7 @@ def limits(lines: Sequence[float], bands: Sequence[float] = (), share: float = 0
 
 def interval(s: Summary) -> tuple[float, ...]:
     """The ends of a mean's interval; nothing where there is none."""
-    return () if s.half is None or s.mean is None else (s.mean - s.half, s.mean + s.half)
+    return () if s.low is None or s.high is None else (s.low, s.high)
 
 
 def count_beside(counts: Sequence[int]) -> bool:
