@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import check_format, name_damaged, not_override, out, runs_root, say
+from nnexp.cli.console import EVERYTHING, check_format, name_damaged, not_override, out, runs_root, say
 from nnexp.cli.options import (
     CostOption,
     FormatOption,
@@ -153,7 +153,7 @@ def _finish(course: Course, plan: Plan, shelf: Shelf, n: int, how: str, quiet: b
     keep(shelf.root, document)
     if not quiet:
         held = [stream for stream in ("data", "split", "condition") if stream not in free]
-        render(table(result, error, metric, dataset, held), how, out())
+        render(table(result, error, metric, dataset, held), how, out(), rest=EVERYTHING)
         say(f"kept; 'nnexp compare SWEEP' shows it below tables of {metric} on {dataset}")
     if result.failed:
         raise typer.Exit(3)
@@ -174,4 +174,4 @@ def _list(context: typer.Context, root: Path, how: str, quiet: bool) -> None:
     if not found:
         raise InputError(f"no calibrations in {root}; make one: nnexp calibrate configs/digits.yaml")
     if not quiet:
-        render(listed(found), how, out())
+        render(listed(found), how, out(), rest=EVERYTHING)

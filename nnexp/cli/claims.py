@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nnexp.cli.console import check_format, out, runs_root, say
+from nnexp.cli.console import EVERYTHING, check_format, counted, out, runs_root, say
 from nnexp.cli.options import FormatOption, JobsOption, QuietOption, RunsOption, SetOption
 from nnexp.cli.planning import workers_for
 from nnexp.errors import InputError
@@ -60,10 +60,11 @@ def claims(
     root = runs_root(runs)
     asked = _Asked(root, workers, tuple(settings or ()), seeds, new, extend, judge)
     described, refused = _read(files, asked)
-    if not described:
-        raise InputError(f"none of {len(files)} file{'s' if len(files) != 1 else ''} can be used; nothing was run")
-    if dry_run:
-        render(_plans(described, refused, asked), how, out())
+    plans = _plans(described, refused, asked) if dry_run else None
+    if len(refused) == len(files):
+        raise InputError(f"none of {counted(len(files), 'file')} can be used; nothing was run")
+    if plans is not None:
+        render(plans, how, out(), rest=EVERYTHING)
         raise typer.Exit(3 if refused else 0)
     if not judge:
         described = _state_all(described, asked, refused)
@@ -84,7 +85,7 @@ def claims(
         if not quiet and not judge:
             say(f"{'':{len(str(len(described)))}}   {row.told.judged.word}: {row.told.text}")
     if told and not quiet:
-        render(table(told, refused), how, out())
+        render(table(told, refused), how, out(), rest=EVERYTHING)
     if interrupted is not None:
         say(f"interrupted; {len(described) - len(told)} of {len(described)} claims are left; the same command goes on")
         raise typer.Exit(interrupted)

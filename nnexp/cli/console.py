@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from nnexp.store.runs import Damaged, Run
 
 
+EVERYTHING = "--format markdown"
+"""Where a command has no --columns: the option that shows what a narrow terminal hides."""
+
+
 def out() -> Console:
     """stdout, for data."""
     from rich.console import Console

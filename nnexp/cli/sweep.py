@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import check_format, name_damaged, not_override, out, runs_root, say
+from nnexp.cli.console import EVERYTHING, check_format, name_damaged, not_override, out, runs_root, say
 from nnexp.cli.options import FormatOption, JobsOption, QuietOption, RunsOption, SetOption, complete_override
 from nnexp.cli.planning import confirm, show_plan, workers_for
 from nnexp.cli.settle import BaselineOption, BudgetOption, MarginOption, UntilOption, settling, tell_settled
@@ -290,7 +290,7 @@ def _tell_findings(findings: Findings, tuned: bool, how: str, quiet: bool) -> No
     if quiet:
         return
     if tuned and how not in FOR_MACHINES:
-        render(table(findings), how, out())
+        render(table(findings), how, out(), rest=EVERYTHING)
         out().print()
     elif not tuned:
         for found in findings.levels:

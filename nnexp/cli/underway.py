@@ -201,7 +201,8 @@ def carry_out(
 
     with planned(made, root, partial(identify, given=given, new=True)) as (course, data, identity):
         if not quiet:
-            for line in (what, *cost_of(course.first, workers)[0]):
+            say(what)
+            for line in cost_of(course.first, workers)[0]:
                 say(line)
         with UnderWay(given, identity, display_for(quiet, False)) as under_way, room():
             plan, shelf, _ = under_way.go(course, Orders(root, workers, made.limits, False, data))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nnexp.cli.console import check_format, not_override, out, runs_root
+from nnexp.cli.console import EVERYTHING, check_format, not_override, out, runs_root
 from nnexp.cli.options import (
     CostOption,
     FormatOption,
@@ -101,6 +101,6 @@ def _show(
             "is the variance of what is stable"
         )
     if not quiet:
-        render(grid, how, out())
+        render(grid, how, out(), rest=EVERYTHING)
     if lost:
         raise typer.Exit(3)

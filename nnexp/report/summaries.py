@@ -72,7 +72,7 @@ def of_curves(data: Frame, members: Sequence[Sequence[int]], metric: str | None,
         found = replace(scored(data, levels, lambda course: course.values[-1], higher), what=metric)
     for row, more in zip(cells, found.cells, strict=False):
         row |= more
-    summary = {"summary": asked.summary if asked.reach is None else "reach"}
+    summary = {"summary": asked.summary if asked.reach is None else "reach", "judged": found.what}
     return replace(
         found,
         unmeasured=unmeasured,

@@ -21,6 +21,8 @@ FOR_MACHINES = ("csv", "json")
 JSON_FORMAT = 1
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a text begins with that a spreadsheet takes for a formula."""
+FOLDED = 16
+"""Characters to which a column of several words may be folded for the sake of one whose words would be cut."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def headings(keys: Sequence[str]) -> dict[str, str]:
     return {key: word if counts.count(word) == 1 else key.removesuffix(".name") for key, word in short.items()}
 
 
-def render(grid: Grid, how: str, console: Console, every_column: bool = False) -> None:
-    """Write a table to the console in one of FORMATS."""
+def render(grid: Grid, how: str, console: Console, every_column: bool = False, rest: str = "--columns all") -> None:
+    """Write a table to the console in one of FORMATS. `rest`: the option that shows what a narrow terminal hides."""
     if how == "csv":
         console.file.write(as_csv(grid))
     elif how == "json":
@@ -130,7 +132,7 @@ def render(grid: Grid, how: str, console: Console, every_column: bool = False) -
 
         console.file.write(as_latex(grid) if how == "latex" else as_html(grid))
     else:
-        _as_table(grid, console, every_column)
+        _as_table(grid, console, every_column, rest)
 
 
 def as_csv(grid: Grid) -> str:
@@ -212,20 +214,20 @@ def _one_as_markdown(grid: Grid) -> str:
     return "\n".join(lines) + "\n" + below
 
 
-def _as_table(grid: Grid, console: Console, every_column: bool) -> None:
+def _as_table(grid: Grid, console: Console, every_column: bool, rest: str) -> None:
     for place, one in enumerate(grid.sheets):
         if place:
             console.file.write("\n")
-        _one_as_table(one, console, every_column)
+        _one_as_table(one, console, every_column, rest)
 
 
-def _one_as_table(grid: Grid, console: Console, every_column: bool) -> None:
+def _one_as_table(grid: Grid, console: Console, every_column: bool, rest: str) -> None:
     hidden: list[Column] = []
     for place, (title, columns) in enumerate(grid.panels):
         if console.is_terminal:
             if not every_column:
                 hidden += _hide(grid, columns, console)
-            console.print(_rich(grid, columns, title))
+            console.print(_rich(grid, columns, title, console.width))
         else:
             console.file.write(("\n" if place else "") + as_text(grid, columns, title))
     if grid.findings and not console.is_terminal:
@@ -234,7 +236,7 @@ def _one_as_table(grid: Grid, console: Console, every_column: bool) -> None:
     if hidden:
         names = ", ".join(column.heading for column in hidden[-6:])
         more = f" and {len(hidden) - 6} more" if len(hidden) > 6 else ""
-        notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden: {names}{more} (--columns all)")
+        notes.append(f"{len(hidden)} column{'s' if len(hidden) > 1 else ''} hidden: {names}{more} ({rest})")
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
@@ -267,7 +269,7 @@ def _width(grid: Grid, columns: Sequence[Column], console: Console) -> int:
     """What the table takes where nothing is folded."""
     from rich.measure import Measurement
 
-    return Measurement.get(console, console.options.update_width(10_000), _rich(grid, columns, "")).maximum
+    return Measurement.get(console, console.options.update_width(10_000), _rich(grid, columns, "", 10_000)).maximum
 
 
 def as_text(grid: Grid, columns: Sequence[Column], title: str = "") -> str:
@@ -286,7 +288,15 @@ def as_text(grid: Grid, columns: Sequence[Column], title: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rich(grid: Grid, columns: Sequence[Column], title: str) -> Table:
+def _uncut(rows: Sequence[Sequence[str]], headings: Sequence[str], width: int) -> set[int]:
+    """Columns of single words, which folding would cut, where the others can be folded to make room for them."""
+    widths = [max(map(len, cells)) for cells in zip(headings, *rows, strict=True)]
+    single = {i for i, cells in enumerate(zip(headings, *rows, strict=True)) if not any(" " in cell for cell in cells)}
+    room = width - FOLDED * (len(widths) - len(single)) - 3 * len(widths)
+    return single if sum(widths[i] for i in single) <= room else set()
+
+
+def _rich(grid: Grid, columns: Sequence[Column], title: str, width: int) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -297,10 +307,12 @@ def _rich(grid: Grid, columns: Sequence[Column], title: str) -> Table:
         title_justify="left",
         pad_edge=False,
     )
-    for column in columns:
+    rows = _marked(grid, columns)
+    uncut = _uncut(rows, [column.heading for column in columns], width)
+    for place, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(Text(column.heading), justify=justify, overflow="fold")
-    for index, row in enumerate(_marked(grid, columns)):
+        table.add_column(Text(column.heading), justify=justify, overflow="fold", no_wrap=place in uncut)
+    for index, row in enumerate(rows):
         styles = ["bold green" if grid.is_best(index, column) else "" for column in columns]
         table.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
     return table

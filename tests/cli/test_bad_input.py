@@ -2389,6 +2389,8 @@ PAST = [
     ("report --by optimizer --baseline adm", "--baseline: no level is 'adm'; did you mean 'adam'? (there is adam)"),
     ("report --margin -1", "--margin: -1 is not the size of a difference; give the smallest one that matters"),
     ("report --margin 1", "--baseline and --margin compare levels, and here every run has a row"),
+    ("report --reach high", "--reach: 'high' is no number; give the score to reach, such as 0.95"),
+    ("report --match size", "--match: 'size' is not one of params, updates, seconds"),
     ("report --where seed=9", "no runs are left to compare where seed=9"),
     ("report --where 'optimizr.lr < 1'", "no run has 'optimizr.lr'; did you mean 'optimizer.lr'?"),
     ("report --where 'test_loss<1'", "--where: 'test_loss<1' looks at the test split"),

@@ -135,6 +135,9 @@ def test_the_hash_can_be_given_away_before(tmp_path: Path) -> None:
     assert claims(tmp_path, "one.yaml", "--format", "json").json["rows"][0]["plan"] == row["plan"]
     claiming(tmp_path, seeds=7)
     assert claims(tmp_path, "one.yaml", "--dry-run", "--format", "json", "--new").json["rows"][0]["plan"] != row["plan"]
+    refused = claims(tmp_path, "one.yaml", "--dry-run")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.endswith("none of 1 file can be used; nothing was run\n")
 
 
 def test_a_tuned_comparison_is_judged_by_its_fresh_seeds(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from nnexp.report.summaries import mean_height
 from nnexp.report.tables import Grid, as_csv, as_json, as_markdown
 from nnexp.report.typeset import as_html, as_latex
 from nnexp.store.runs import Run
+from tests.command import nnexp as command
 from tests.past import ADAM, alter, past_run, read, read_all
 
 SGD: dict[str, Any] = {"name": "sgd", "lr": 0.1}
@@ -473,3 +474,22 @@ def test_a_run_that_failed_before_it_began_has_no_examples(two: Path) -> None:
 def test_a_line_search_looks_at_all_examples_in_each_evaluation(tmp_path: Path) -> None:
     run = read(past_run(tmp_path, 0.7, batch=FullBatch().model_dump(), record_examples=10))
     assert along(run, {"step": [0.0, 1.0], "evaluations": [0.0, 3.0]}, "examples") == [0, 30]
+
+
+@pytest.mark.parametrize(
+    ("options", "judged", "meaning"),
+    [
+        ("--summary best", "best validation_accuracy of all rows", "| best - last | mean of the best row less"),
+        ("--summary area --x updates", "mean height of validation_accuracy over 0 to 20 updates", "| mean | of their"),
+        ("--reach 0.6", "epochs until validation_accuracy is at least 0.6", "| restricted mean | of the times, cut at"),
+        ("--match seconds", "validation_accuracy", "| at seconds | where the runs were read"),
+    ],
+)
+def test_a_report_says_what_was_judged(two: Path, options: str, judged: str, meaning: str) -> None:
+    done = command("report", "--runs", ".", "--where", "seed>=0", *options.split(), "--out", "r.md", cwd=two)
+    assert (done.code, done.out) == (0, "r.md\n"), done.err
+    text = (two / "r.md").read_text()
+    assert f"**Compared with sgd in {judged}, adam is " in text
+    assert meaning in text
+    told = command("compare", "--runs", ".", "--where", "seed>=0", *options.split(), "--format", "json", cwd=two).json
+    assert all(finding.rstrip(".") in text for finding in told["findings"] if not finding.startswith("p: "))

@@ -152,6 +152,21 @@ def mounted_again(place: Path, how: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["claims a.yaml b.yaml", "calibrate c.yaml --seeds 10", "variance c.yaml"])
+def test_a_full_disk_ends_every_command_that_runs_sweeps(tmp_path: Path, disk: Path, command: str) -> None:
+    claim = {"better": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    size = {"name": "mlp", "hidden": [64, 64]}
+    for name in ("a", "b"):
+        config_file(tmp_path, name, architecture=size, grid={"optimizer": ["sgd", "adam"]}, seeds=6, claim=claim)
+    config_file(tmp_path, "c", architecture=size)
+    full = nnexp_process(*command.split(), "--runs", disk / "runs", "-j", 2, cwd=tmp_path)
+    assert (full.code, full.out) == (3, ""), full
+    told = full.err.splitlines()
+    assert "No space left on device" in told[-2]
+    assert told[-1] == "the sweep has stopped, and nothing is lost: the same command goes on when there is room"
+
+
+@pytest.mark.slow
 def test_a_disk_that_fills_up_and_one_that_may_only_be_read(tmp_path: Path, disk: Path) -> None:
     path = config_file(tmp_path, architecture={"name": "mlp", "hidden": [64, 64]}, schedule="constant")
     words = ("sweep", path, "optimizer=sgd,adam", "--seeds", 3, "--format", "csv")

@@ -47,7 +47,7 @@ def answer(grid: Grid, runs: Sequence[Run], levels: Levels) -> list[Block]:
         return [Text(said[0], "strong"), Points(said[1:]), *small] if said[1:] else [Text(said[0], "strong"), *small]
     if "better" not in words:
         said += _best(grid)
-    return [Text(_in_short(grid, metric), "strong"), Points(said), *small]
+    return [Text(_in_short(grid, grid.meta.get("judged", metric)), "strong"), Points(said), *small]
 
 
 def basis(grid: Grid) -> list[Block]:
@@ -76,7 +76,7 @@ def sentence(line: str, names: Sequence[str] = ()) -> str:
     return (line if named else line[:1].upper() + line[1:]) + ("" if line.endswith((".", "?")) else ".")
 
 
-def _in_short(grid: Grid, metric: str) -> str:
+def _in_short(grid: Grid, what: str) -> str:
     """What is known of all levels, those of a verdict named where they are few."""
     baseline = spoken(grid.meta["baseline"])
     groups = {word: [spoken(name_of(grid, row)) for row in grid.rows if row["verdict"] == word] for word in SAID}
@@ -87,8 +87,8 @@ def _in_short(grid: Grid, metric: str) -> str:
             parts.append(f"{who} {'is' if len(members) == 1 else 'are'} {SAID[word]}")
     if all(row["verdict"] in ("baseline", "inconclusive") for row in grid.rows):
         who = "any of the levels differs" if len(grid.rows) > 2 else f"{groups['inconclusive'][0]} differs"
-        return f"Undecided: it is not known whether {who} from {baseline} in {metric}."
-    return f"Compared with {baseline} in {metric}, {'; '.join(parts)}."
+        return f"Undecided: it is not known whether {who} from {baseline} in {what}."
+    return f"Compared with {baseline} in {what}, {'; '.join(parts)}."
 
 
 def spoken(name: str) -> str:

@@ -37,9 +37,15 @@ NAMED = 3
 MEANINGS = {
     "n": "runs that finished with a score; the same computation counts once",
     "mean": "of their scores",
+    "restricted mean": "of the times, cut at τ; runs that never arrive count as the curve of Kaplan and Meier has them",
     "std": "their standard deviation, by n - 1",
     "interval": "Student-t interval of the mean: of seeds drawn anew it holds the true mean 95 times in 100",
     "succeeded": "how many of the runs that ended have a score, with the 95 % interval of that share by Wilson",
+    "reached": "how many of the runs that ended came to the target",
+    "median": "the first time by which half of them have arrived",
+    "error": "standard error of the restricted mean, Greenwood's",
+    "gain": "mean of the best row less the last one, ± half its 95 % interval: how optimistic the best row is",
+    "read_at": "where the runs were read, in the mean",
     "seconds": "mean time of training",
     "pairs": "in the second table: pairs of one seed and data; unpaired, the runs of the smaller level",
     "apart": "mean of the level minus that of the baseline, ± half its 95 % interval",
@@ -49,7 +55,7 @@ MEANINGS = {
     "verdict": "better, worse, equivalent (within the margin) or inconclusive",
     "more_seeds": "about how many more seeds would settle what is inconclusive",
 }
-"""What columns of the table of levels are, by their keys."""
+"""What columns of the table of levels are, by their keys; by the heading where that makes a difference."""
 
 
 @dataclass(frozen=True)
@@ -169,8 +175,8 @@ def _of_one(grid: Grid) -> list[Block]:
 
 def _meanings(grids: Sequence[Grid]) -> list[tuple[str, str]]:
     """What the columns of tables of levels are, in the order of the tables; docs/statistics.md says it in full."""
-    columns = {column.key: column for grid in grids for column in grid.columns if column.key in MEANINGS}
-    return [(column.heading, MEANINGS[key]) for key, column in columns.items()]
+    columns = {column.key: column.heading for grid in grids for column in grid.columns if column.key in MEANINGS}
+    return [(heading, MEANINGS.get(heading, MEANINGS[key])) for key, heading in columns.items()]
 
 
 def _each(runs: Sequence[Run], wish: Wish) -> Grid:
