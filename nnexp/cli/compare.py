@@ -140,21 +140,10 @@ def select(words: list[str] | None, where: list[str] | None, root: Path) -> list
 def selected(words: list[str] | None, where: list[str] | None, shelf: Shelf) -> list[Run]:
     """The runs that words mean; without words the latest, or all where there are conditions. Raises InputError."""
     if words:
-        chosen = shelf.select(words)
-        _tell_others(words, chosen, shelf)
-        return chosen
+        return shelf.select(words)
     if not shelf.runs:
         raise InputError(f"no runs in {shelf.root}; train one first: nnexp train configs/digits.yaml")
     return shelf.runs if where else shelf.latest()
-
-
-def _tell_others(words: list[str], chosen: list[Run], shelf: Shelf) -> None:
-    """Where a word is the name of runs, and a sweep of that name has others, too, which it shares, say so."""
-    places = {run.place for run in chosen}
-    for word in words:
-        named = [sweep for sweep in shelf.sweeps if sweep.name.rpartition("-")[0] == word]
-        if named and (more := sum(run.place not in places for run in shelf.runs_of(named[-1]))):
-            say(f"'{word}' is the name of these runs; the sweep {named[-1].name} has {more} more, of other names")
 
 
 def show(

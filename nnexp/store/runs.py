@@ -390,10 +390,13 @@ class Shelf:
         for sweep in self.sweeps:
             if sweep.name == word:
                 return self.runs_of(sweep)
-        for match in (lambda run: run.id == word, lambda run: run.folder == word, lambda run: run.name == word):
+        for match in (lambda run: run.id == word, lambda run: run.folder == word):
             found = [run for run in self.runs if match(run)]
             if found:
-                return self._without_trials(found)
+                return found
+        found = self._called(word)
+        if found:
+            return found
         path = Path(word)
         inside = self._inside(path) if path.is_dir() else []
         if inside:
@@ -403,6 +406,15 @@ class Shelf:
             return self._without_trials(found)
         starts = [sweep for sweep in self.sweeps if sweep.name.startswith(word)]
         return self.runs_of(starts[-1]) if starts else []
+
+    def _called(self, name: str) -> list[Run]:
+        """The runs of sweeps of this name, in their order, whatever their own names; then the others of this name."""
+        found: dict[str, Run] = {}
+        for sweep in reversed(self.sweeps):
+            if sweep.name.rpartition("-")[0] == name and not sweep.measures:
+                found |= {run.place: run for run in self.runs_of(sweep) if run.place not in found}
+        named = self._without_trials([run for run in self.runs if run.name == name])
+        return [*found.values(), *(run for run in named if run.place not in found)]
 
     def _without_trials(self, runs: list[Run]) -> list[Run]:
         """Runs but for the trials of a tuning, which are no results; its own name (`<sweep>-tuning`) selects those."""

@@ -278,6 +278,16 @@ def test_a_name_does_not_mean_the_trials_of_its_tuning(tmp_path: Path) -> None:
     assert [run.record["seed"] for run in shelf.select(["tuned-tuning"])] == [8]
 
 
+def test_a_name_means_all_runs_of_its_sweep(tmp_path: Path) -> None:
+    own = [past_run(tmp_path, 0.5, name="rates", seed=seed) for seed in (0, 1)]
+    earlier, single = past_run(tmp_path, 0.5, name="iris", seed=2), past_run(tmp_path, 0.5, name="rates", seed=3)
+    folder = past_sweep(tmp_path, "rates-abc", [earlier, *own], "2026-01-02")
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["origin"] = {"name": "rates", "part": "", "file": "rates.yaml", "words": [], "digest": "1"}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    assert [run.path for run in Shelf(tmp_path).select(["rates"])] == [earlier, *own, single]
+
+
 def test_the_latest(shelf: Shelf, tmp_path: Path) -> None:
     root = tmp_path / "runs"
     assert {run.record["seed"] for run in shelf.latest()} == {0, 3}, "the sweep is the latest"
