@@ -1,8 +1,5 @@
 """Losses: how far the network's outputs are from the targets, and the gradient to begin with.
 
-z is the network's output, shape (B, O); t the target. A loss is a mean, so its gradient is already divided by its
-number of terms. Softmax and sigmoid belong to the loss: the network ends in logits.
-
 The order of the imports is the order of `nnexp list loss`.
 """
 

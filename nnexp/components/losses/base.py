@@ -1,4 +1,8 @@
-"""What a loss is: its kinds, and the targets that they take."""
+"""What a loss is: its kinds, and the targets that they take.
+
+z is the network's output, shape (B, O); t the target. A loss is a mean, so its gradient is already divided by its
+number of terms. Softmax and sigmoid belong to the loss: the network ends in logits.
+"""
 
 from __future__ import annotations
 
