@@ -303,10 +303,10 @@ def table(rows: Sequence[_Row], refused: Sequence[Path] = ()) -> Grid:
     shown: list[dict[str, Any]] = []
     for row in rows:
         judged, statement = row.told.judged, row.told.statement
-        both = {"file": str(row.file), "before_runs": statement.before_runs, "plan": statement.digest}
+        both = {"file": str(row.file), "before_runs": statement.when == "before", "plan": statement.digest}
         own = {"part": None, "claim": row.told.text, "seconds": row.seconds}
         own |= {"name": row.file.name, "says": row.told.text}
-        shown.append(both | _cells(judged) | own | {"stated": "before" if statement.before_runs else "after"})
+        shown.append(both | _cells(judged) | own | {"stated": statement.when})
         for part, one in enumerate(judged.parts, 1):
             own = {"part": part, "claim": one.statement, "seconds": None, "name": "", "says": f"  {one.statement}"}
             shown.append(both | _cells(one) | own | {"stated": ""})
@@ -336,7 +336,7 @@ def _notes(row: _Row) -> list[str]:
         counts = ((part.failed, "failed or diverged"), (part.capped, "never reached the target"))
         said = [f"{count} of {part.runs} runs {what}, and count" for count, what in counts if count]
         lines += [f"{part.statement}: {text}" for text in (*said, part.why) if text]
-    lines += [] if statement.before_runs else [str(statement)]
+    lines += [] if statement.when == "before" else [str(statement)]
     return [f"{row.file.name}: {line}" for line in lines]
 
 

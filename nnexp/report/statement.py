@@ -25,8 +25,9 @@ SHOWN = 12
 class Statement:
     """claim.json: what was stated of a sweep, from before its first run on."""
 
-    def __init__(self, path: Path, statements: list[dict[str, Any]], digest: str):
-        self.path, self.statements, self.digest = path, statements, digest
+    def __init__(self, path: Path, statements: list[dict[str, Any]], digest: str, written: bool = True):
+        """`written`: whether the file has the statement of this digest already."""
+        self.path, self.statements, self.digest, self.written = path, statements, digest, written
 
     @property
     def current(self) -> dict[str, Any]:
@@ -39,6 +40,11 @@ class Statement:
         return not self.current["runs_there"] and not self.current.get("after_verdict", False)
 
     @property
+    def when(self) -> str:
+        """`before` the first run, `after` it, or `not yet`."""
+        return "not yet" if not self.written else "before" if self.before_runs else "after"
+
+    @property
     def wording(self) -> tuple[str, str]:
         """The claim in a sentence, and where it is claimed, as the sweep's file words it; '' for what it leaves out."""
         text, source = (self.current.get(key) for key in ("text", "source"))
@@ -47,6 +53,8 @@ class Statement:
     def __str__(self) -> str:
         current, first = self.current, self.statements[0]
         when = f"{current['stated'][:16].replace('T', ' ')} UTC"
+        if not self.written:
+            return f"not stated yet (plan {self.digest[:SHOWN]})"
         known = f"plan {self.digest[:SHOWN]}, {when}"
         if self.before_runs:
             return f"stated before the first run ({known})"
@@ -74,6 +82,7 @@ class Statement:
         text = json.dumps(finite(document), indent=1, ensure_ascii=False) + "\n"
         for folder in {self.path.parent, also or self.path.parent}:
             write_whole(folder / CLAIM, lambda file: file.write(text.encode()))
+        self.written = True
 
 
 def stated_in(path: Path) -> list[dict[str, Any]]:

@@ -256,6 +256,7 @@ def _unpack(source: Path, folder: Path) -> Manifest:
         raise InputError(f"{source}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{source} is a folder; give the file that 'nnexp runs export' wrote") from None
+    # zipfile raises NotImplementedError for a compression or an encryption that it does not know
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile, NotImplementedError) as error:
         raise InputError(f"{source} is damaged or cut short ({error}); nothing was imported") from None
 

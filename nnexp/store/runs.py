@@ -347,7 +347,7 @@ class Shelf:
         return members if members and runs[-1].brief.created <= ended else runs[-10:]
 
     def select(self, words: Sequence[str]) -> list[Run]:
-        """Runs named by id (or its start), folder, name, sweep, `@last`, `@last~2`, `@best` or `@tag`.
+        """Runs named by id (or its start), folder, name, their sweep's name, `@last`, `@last~2`, `@best` or `@tag`.
 
         `@best` is the best of the latest sweep or runs by the metric that they are judged by. Raises InputError.
         """

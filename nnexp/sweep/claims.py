@@ -280,7 +280,8 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
     statements = [one for folder in sorted(folders) for one in stated_in(folder / CLAIM)]
     statements = list({one["hash"]: one for one in reversed(statements)}.values())
     statements.sort(key=lambda one: str(one["stated"]))
-    if not any(one["hash"] == digest for one in statements):
+    written = any(one["hash"] == digest for one in statements)
+    if not written:
         mine = {*sample, *(key for record in shelf.sweeps if record.path in folders for key in record.cases)}
         there = sum(run.brief.fingerprint in mine for run in shelf.runs)
         seen = any("judged" in one for one in statements)
@@ -292,7 +293,7 @@ def state(course: Course, identity: Identity, shelf: Shelf) -> Statement:
             "said": sweep.claim.rule.plain(),
         }
         statements.append({"hash": digest, "stated": now(), **told})
-    statement = Statement(identity.folder(course.first) / CLAIM, statements, digest)
+    statement = Statement(identity.folder(course.first) / CLAIM, statements, digest, written)
     statement.current.update(text=sweep.claim.rule.text, source=sweep.claim.rule.source)  # as they are worded now
     return statement
 

@@ -269,6 +269,8 @@ def test_to_judge_runs_nothing(folder: tuple[Path, Outcome], tmp_path: Path) -> 
     result = claims(tmp_path, "--judge", "one.yaml", "--format", "json")
     assert result.code == 3
     assert result.json["rows"][0]["why"] == "12 of 12 planned runs are not there"
+    assert result.json["rows"][0]["before_runs"] is False
+    assert "one.yaml: not stated yet (plan " in " ".join(result.json["notes"])
     assert not (tmp_path / "runs").exists()
 
 
